@@ -177,7 +177,7 @@ def _compiled() -> tuple[Callable[..., None], Callable[..., None]] | None:
         body = out[head:]
         whole = body.size // 4
         for b in range(whole):
-            # `block` written out: only so does the compiler turn it into vector code, 7 times faster
+            # `block` written out: only so does it become vector code, 7 times faster
             n = start + u64(b)
             x0, x1, x2, x3, q0, q1 = u32(n), u32(n >> shift), s0, s1, k0, k1
             for _ in range(10):
