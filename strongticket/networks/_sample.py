@@ -29,8 +29,7 @@ def plain(model: nn.Module) -> nn.Module:
 
 def named_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
     """Names of the plain model and its parameters; a tied one comes once."""
-    for name, parameter in plain(model).named_parameters():
-        yield name, parameter
+    yield from plain(model).named_parameters()
 
 
 def drawn_parameters(

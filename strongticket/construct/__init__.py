@@ -1,0 +1,5 @@
+"""Constructions: a random network and a target become a ticket, as the proofs do it."""
+
+from strongticket.construct._two_layer import LayerAccuracy as LayerAccuracy
+from strongticket.construct._two_layer import Objective as Objective
+from strongticket.construct._two_layer import two_layer as two_layer

@@ -1,0 +1,212 @@
+"""`Target`: a fully connected ReLU network to approximate, and the inputs that count."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from strongticket import canonical
+from strongticket.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Box:
+    """All inputs whose every coordinate lies in [low, high]; errors are measured in max norm."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
+            raise InputError(f"a Box needs finite low <= high, got [{self.low}, {self.high}]")
+
+    @property
+    def radius(self) -> float:
+        """The largest absolute coordinate."""
+        return max(abs(self.low), abs(self.high))
+
+    @property
+    def nonnegative(self) -> bool:
+        """Whether every coordinate of every input is >= 0."""
+        return self.low >= 0
+
+    def spec(self) -> dict[str, str]:
+        """A canonical description."""
+        return {"kind": "box", "low": float(self.low).hex(), "high": float(self.high).hex()}
+
+
+@dataclass(frozen=True)
+class Ball:
+    """All inputs of Euclidean norm at most `radius`; errors are measured in Euclidean norm."""
+
+    radius: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.radius) and self.radius >= 0):
+            raise InputError(f"a Ball needs a finite radius >= 0, got {self.radius}")
+
+    @property
+    def nonnegative(self) -> bool:
+        """Whether every coordinate of every input is >= 0."""
+        return self.radius == 0
+
+    def spec(self) -> dict[str, str]:
+        """A canonical description."""
+        return {"kind": "ball", "radius": float(self.radius).hex()}
+
+
+Domain = Box | Ball
+Layer = tuple[ArrayLike, ArrayLike | None]
+
+
+class Target:
+    """A trained network f(x) = W_L relu(... relu(W_1 x + b_1) ...) + b_L on a domain.
+
+    `network` is a ``torch.nn.Sequential`` of Linear and ReLU layers, alternating and ending in a
+    Linear (a leading Flatten is allowed), or a sequence of (W, b) arrays with W of shape
+    (d_out, d_in) and b of shape (d_out,) or None. Weights are float32 and finite.
+    """
+
+    def __init__(self, network: nn.Module | Sequence[Layer], domain: Domain) -> None:
+        if not isinstance(domain, (Box, Ball)):
+            raise InputError(f"domain must be a Box or a Ball, got {domain!r}")
+        self.domain = domain
+        pairs = list(_layers(network))
+        if not pairs:
+            raise InputError("a target needs one layer at least, got none")
+        self.weights: tuple[Floats, ...] = tuple(
+            _checked(f"weight of layer {i}", w, 2) for i, (w, _) in enumerate(pairs)
+        )
+        self.biases: tuple[Floats | None, ...] = tuple(
+            None if b is None else _checked(f"bias of layer {i}", b, 1)
+            for i, (_, b) in enumerate(pairs)
+        )
+        for i, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if min(w.shape) < 1 or (b is not None and b.shape != (w.shape[0],)):
+                raise InputError(
+                    f"layer {i} has a weight of shape {w.shape} and a bias of shape "
+                    f"{None if b is None else b.shape}; they do not fit"
+                )
+            if i and self.weights[i - 1].shape[0] != w.shape[1]:
+                raise InputError(
+                    f"layer {i} reads {w.shape[1]} values, but layer {i - 1} gives "
+                    f"{self.weights[i - 1].shape[0]}"
+                )
+
+    @property
+    def depth(self) -> int:
+        """The number of layers L."""
+        return len(self.weights)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """(d_0, ..., d_L): the sizes of the input, the hidden layers and the output."""
+        return (self.weights[0].shape[1], *(w.shape[0] for w in self.weights))
+
+    @property
+    def parameters(self) -> int:
+        """The number of weights and biases."""
+        arrays = (*self.weights, *(b for b in self.biases if b is not None))
+        return sum(a.size for a in arrays)
+
+    def __call__(self, x: ArrayLike) -> NDArray[np.float64]:
+        """The outputs for inputs of shape (batch, d_0), in float64."""
+        y = np.asarray(x, np.float64)
+        for i, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
+            y = y @ w.T.astype(np.float64) + (0.0 if b is None else b)
+            if i < self.depth - 1:
+                y = np.maximum(y, 0.0)
+        return y
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical description (widths, biases, domain) and the float32 arrays."""
+        spec = {
+            "widths": list(self.widths),
+            "biases": [b is not None for b in self.biases],
+            "domain": self.domain.spec(),
+        }
+        return canonical.sha256(canonical.dumps(spec), self.raw)
+
+    @property
+    def raw(self) -> bytes:
+        """All arrays as little-endian float32, layer by layer, the weight before the bias."""
+        parts = []
+        for w, b in zip(self.weights, self.biases, strict=True):
+            parts.append(w.astype("<f4").tobytes())
+            if b is not None:
+                parts.append(b.astype("<f4").tobytes())
+        return b"".join(parts)
+
+    def __repr__(self) -> str:
+        return f"Target({'-'.join(map(str, self.widths))}, {self.domain})"
+
+
+def _layers(network: nn.Module | Sequence[Layer]) -> Iterator[tuple[Any, Any]]:
+    if isinstance(network, (list, tuple)):
+        for layer in network:
+            if not (isinstance(layer, (list, tuple)) and len(layer) == 2):
+                raise InputError(f"a target's layer is a pair (W, b or None), got {layer!r:.80}")
+            yield layer[0], layer[1]
+        return
+    import torch
+
+    if not isinstance(network, torch.nn.Module):
+        raise InputError(
+            f"a target is a torch module or a list of (W, b) arrays, got {type(network).__name__}"
+        )
+    flat = list(_flatten(network))
+    if flat and isinstance(flat[0], torch.nn.Flatten):
+        flat = flat[1:]
+    for i, module in enumerate(flat):
+        wanted = torch.nn.ReLU if i % 2 else torch.nn.Linear
+        if type(module) is not wanted or (i == len(flat) - 1 and i % 2):
+            raise InputError(
+                "a target must be fully connected ReLU: Linear, ReLU, Linear, ..., Linear; got "
+                + ", ".join(type(m).__name__ for m in flat)
+            )
+        if isinstance(module, torch.nn.Linear):
+            bias = None if module.bias is None else module.bias.detach().cpu().numpy()
+            yield module.weight.detach().cpu().numpy(), bias
+
+
+def _flatten(module: nn.Module) -> Iterator[nn.Module]:
+    import torch
+
+    if isinstance(module, torch.nn.Sequential):
+        for child in module:
+            yield from _flatten(child)
+    else:
+        yield module
+
+
+def _checked(what: str, array: ArrayLike, dims: int) -> Floats:
+    given = np.asarray(array)
+    if given.ndim != dims or given.dtype.kind not in "fiu":
+        raise InputError(
+            f"the {what} must be a real array of {dims} dimension(s), got {given.dtype} of shape "
+            f"{given.shape}"
+        )
+    if not np.isfinite(given).all():
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(given))[0])
+        raise InputError(f"the {what} has {given[at]} at {at}; all weights must be finite")
+    with np.errstate(over="ignore"):
+        single = given.astype(np.float32)
+    if not np.array_equal(single.astype(given.dtype), given):
+        raise InputError(
+            f"the {what} is {given.dtype} and not exact in float32; a target is a float32 network: "
+            "round it first"
+        )
+    single.setflags(write=False)
+    return single

@@ -1,0 +1,145 @@
+"""The ticket file: one safetensors file whose every bit is checked when it is read.
+
+Exactly one metadata key, "strongticket", holds canonical JSON
+
+    {"stored": {parameter: {deflated, layout, sha256}}, "ticket": {...}, "ticket_id": ...}
+
+`ticket_id` is the SHA-256 of the canonical JSON of `ticket` and of the raw masks (kept flat
+indices, little-endian int64) in name order, so it does not depend on how a mask is stored.
+"stored" says how, with a digest of the stored bytes, because one deflate stream can be spelled in
+several ways.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strongticket import canonical
+from strongticket.errors import FileError
+from strongticket.tickets import _encoding
+from strongticket.tickets._mask import Mask
+
+FORMAT = 1
+KEY = "strongticket"
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a ticket file holds: its description, masks and buffers, and its identity."""
+
+    ticket: dict[str, Any]
+    mask: Mask
+    buffers: dict[str, NDArray[Any]]
+    ticket_id: str
+
+
+def identity(ticket: dict[str, Any], mask: Mask) -> str:
+    """SHA-256 of the canonical JSON of `ticket` and the raw masks in name order."""
+    raw = [mask[name].indices().astype("<i8").tobytes() for name in sorted(mask)]
+    return canonical.sha256(canonical.dumps(ticket), *raw)
+
+
+def to_bytes(ticket: dict[str, Any], mask: Mask, buffers: Arrays) -> bytes:
+    """The bytes of a ticket file."""
+    stored = {name: _encoding.encode(mask[name]) for name in mask}
+    document = {
+        "ticket": ticket,
+        "ticket_id": identity(ticket, mask),
+        "stored": {
+            name: {
+                "layout": s.layout,
+                "deflated": s.deflated,
+                "sha256": canonical.sha256(s.data),
+            }
+            for name, s in stored.items()
+        },
+    }
+    tensors = {f"{n}.mask": np.frombuffer(s.data, np.uint8) for n, s in stored.items()}
+    tensors |= {f"{n}.buffer": np.ascontiguousarray(b) for n, b in buffers.items()}
+    return _safetensors(tensors, document)
+
+
+def from_bytes(data: bytes, where: str) -> Contents:
+    """Parse a ticket file, write it again, and accept only identical bytes."""
+    _check_length(data, where)
+    document, tensors = _parse(data, where)
+    try:
+        ticket, stored = document["ticket"], document["stored"]
+        version = ticket["format"]
+        if version != FORMAT:
+            raise FileError(
+                f"{where} is a ticket of format {version!r}; this version of strongticket reads "
+                f"format {FORMAT}: install a newer one"
+                if isinstance(version, int) and version > FORMAT
+                else f"{where}: {version!r} is no ticket format"
+            )
+        shapes = {p["name"]: tuple(p["shape"]) for p in ticket["network"]["parameters"]}
+        entries, buffers = {}, {}
+        for name, how in stored.items():
+            raw = tensors[f"{name}.mask"].tobytes()
+            if canonical.sha256(raw) != how["sha256"]:
+                raise FileError(
+                    f"{where} was edited or damaged: the stored mask of {name} has not the "
+                    "digest that the file gives"
+                )
+            form = _encoding.Stored(how["layout"], how["deflated"], raw)
+            entries[name] = _encoding.decode(form, shapes[name])
+        buffers = {n.removesuffix(".buffer"): a for n, a in tensors.items() if ".buffer" in n}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise FileError(f"{where} is not a ticket that strongticket wrote: {error!r}") from error
+    mask = Mask(entries)
+    if identity(ticket, mask) != document.get("ticket_id"):
+        raise FileError(f"{where} was edited: its ticket_id is not that of its contents")
+    if _safetensors(tensors, document) != data:
+        raise FileError(f"{where} was edited: it is not byte for byte what strongticket writes")
+    return Contents(ticket, mask, buffers, document["ticket_id"])
+
+
+def _safetensors(tensors: Arrays, document: dict[str, Any]) -> bytes:
+    from safetensors.numpy import save
+
+    return save(dict(tensors), metadata={KEY: canonical.dumps(document).decode()})
+
+
+def _check_length(data: bytes, where: str) -> None:
+    header = struct.unpack("<Q", data[:8])[0] if len(data) >= 8 else 0
+    try:
+        described = json.loads(data[8 : 8 + header])
+        ends = [t["data_offsets"][1] for n, t in described.items() if n != "__metadata__"]
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
+        ends = None
+    if len(data) < 8 or len(data) < 8 + header < 1 << 40:
+        raise FileError(f"{where} is truncated: {len(data)} bytes do not hold its header")
+    if ends is None:
+        raise FileError(f"{where} is not a ticket file: its header is no safetensors header")
+    wanted = 8 + header + max(ends, default=0)
+    if len(data) < wanted:
+        raise FileError(f"{where} is truncated: it needs {wanted} bytes and has {len(data)}")
+
+
+def _parse(data: bytes, where: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        tensors = dict(load(data))
+        header = json.loads(data[8 : 8 + struct.unpack("<Q", data[:8])[0]])
+        metadata = header["__metadata__"]
+        if set(metadata) != {KEY}:
+            raise FileError(f"{where} needs the one metadata key {KEY!r}, got {sorted(metadata)}")
+        document = json.loads(metadata[KEY])
+    except (SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
+        if isinstance(error, FileError):
+            raise
+        raise FileError(f"{where} is not a ticket file: {error}") from error
+    if not isinstance(document, dict):
+        raise FileError(f"{where} is not a ticket file: its metadata is no JSON object")
+    return document, tensors

@@ -1,0 +1,149 @@
+"""Tickets as torch modules: the full pruned network, a compact one, and a user's own model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from strongticket.errors import InputError
+from strongticket.networks import MLP
+from strongticket.networks._sample import plain, write_frozen
+
+if TYPE_CHECKING:
+    from strongticket.tickets._ticket import Ticket
+
+Indices = NDArray[np.int64]
+
+
+class ReluNetwork(nn.Module):
+    """Layers with ReLU between them: (batch, d_0) -> (batch, d_L)."""
+
+    def __init__(self, layers: list[nn.Module]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply all layers, ReLU after each but the last."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = torch.relu(layer(x))
+        out: torch.Tensor = last(x)
+        return out
+
+
+class GatherScale(nn.Module):
+    """A layer whose neurons keep one input each at most: out_h = scale_h x_{index_h} + bias_h."""
+
+    def __init__(self, index: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("index", index)
+        self.scale = nn.Parameter(scale, requires_grad=False)
+        self.bias = nn.Parameter(bias, requires_grad=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, d_in) -> (batch, live neurons)."""
+        index: torch.Tensor = self.index  # type: ignore[assignment]
+        return x.index_select(-1, index) * self.scale + self.bias
+
+
+def full(ticket: Ticket) -> nn.Module:
+    """The pruned network at full width."""
+    arrays: dict[str, torch.Tensor] = {}
+    for parameter in ticket.network.parameters:
+        array = np.zeros(parameter.numel, np.float32)
+        array[ticket.mask[parameter.name].indices()] = ticket.kept_weights(parameter.name)
+        arrays[parameter.name] = torch.from_numpy(array.reshape(parameter.shape))
+    architecture = _mlp(ticket)
+    layers: list[nn.Module] = []
+    for i, bias in enumerate(architecture.biases):
+        layers.append(
+            _linear(arrays[f"layers.{i}.weight"], arrays[f"layers.{i}.bias"] if bias else None)
+        )
+    return ReluNetwork(layers)
+
+
+def compact(ticket: Ticket) -> nn.Module:
+    """The pruned network without its dead neurons.
+
+    A hidden neuron lives if it keeps a bias or a weight from a living neuron, and a weight to
+    one: all others output 0 or are not read.
+    """
+    architecture = _mlp(ticket)
+    depth, widths = architecture.depth, architecture.widths
+    edges = []
+    for i in range(depth):
+        rows, columns = np.divmod(ticket.mask[f"layers.{i}.weight"].indices(), widths[i])
+        edges.append((rows, columns, ticket.kept_weights(f"layers.{i}.weight")))
+    biases = [_bias(ticket, i) for i in range(depth)]
+
+    live = [np.ones(w, np.bool_) for w in widths]
+    for i in range(depth - 1):
+        fed = biases[i] != 0
+        rows, columns, _ = edges[i]
+        fed[rows[live[i][columns]]] = True
+        live[i + 1] &= fed
+    for i in range(depth - 1, 0, -1):
+        rows, columns, _ = edges[i]
+        read = np.zeros(widths[i], np.bool_)
+        read[columns[live[i + 1][rows]]] = True
+        live[i] &= read
+
+    layers: list[nn.Module] = []
+    for i, (rows, columns, weights) in enumerate(edges):
+        inputs, outputs = np.cumsum(live[i]) - 1, np.cumsum(live[i + 1]) - 1
+        kept = live[i + 1][rows] & live[i][columns]
+        r, c, w = outputs[rows[kept]], inputs[columns[kept]], weights[kept]
+        n_out, n_in = int(live[i + 1].sum()), int(live[i].sum())
+        bias = torch.from_numpy(biases[i][live[i + 1]])
+        if n_in and (not r.size or np.bincount(r).max() <= 1):
+            index, scale = np.zeros(n_out, np.int64), np.zeros(n_out, np.float32)
+            index[r], scale[r] = c, w
+            layers.append(GatherScale(torch.from_numpy(index), torch.from_numpy(scale), bias))
+        else:
+            dense = torch.zeros(n_out, n_in)
+            dense[torch.from_numpy(r), torch.from_numpy(c)] = torch.from_numpy(w)
+            layers.append(_linear(dense, bias if bias.any() else None))
+    return ReluNetwork(layers)
+
+
+def fill(ticket: Ticket, model: nn.Module) -> nn.Module:
+    """Write weights times mask, constants and buffers into a user's model."""
+    write_frozen(ticket.network, model)
+    present = dict(plain(model).named_parameters())
+    buffers = dict(plain(model).named_buffers())
+    unknown = set(ticket.buffers) - set(buffers)
+    if unknown:
+        raise InputError(f"the model has no buffers {sorted(unknown)} that the ticket stores")
+    with torch.no_grad():
+        for name in ticket.mask:
+            bits = torch.from_numpy(ticket.mask[name].dense())
+            present[name].mul_(bits.to(present[name].device, present[name].dtype))
+        for name, value in ticket.buffers.items():
+            buffers[name].copy_(torch.from_numpy(np.array(value)))
+    return model
+
+
+def _mlp(ticket: Ticket) -> MLP:
+    architecture = ticket.network.architecture
+    assert isinstance(architecture, MLP)
+    return architecture
+
+
+def _bias(ticket: Ticket, layer: int) -> NDArray[np.float32]:
+    architecture, name = _mlp(ticket), f"layers.{layer}.bias"
+    bias = np.zeros(architecture.widths[layer + 1], np.float32)
+    if architecture.biases[layer]:
+        bias[ticket.mask[name].indices()] = ticket.kept_weights(name)
+    return bias
+
+
+def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Linear:
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    layer.weight = nn.Parameter(weight, requires_grad=False)
+    if bias is not None:
+        layer.bias = nn.Parameter(bias, requires_grad=False)
+    return layer

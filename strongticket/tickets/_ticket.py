@@ -1,0 +1,168 @@
+"""`Ticket`: a mask over a frozen random network; saves as a seed and some bits."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strongticket.errors import FileError, InputError
+from strongticket.files import read_whole, write_whole
+from strongticket.networks import MLP, Network
+from strongticket.networks._network import DENSE_LIMIT
+from strongticket.tickets import _file
+from strongticket.tickets._mask import Mask
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, eq=False)
+class Ticket:
+    """A frozen random network and the mask that prunes it.
+
+    `buffers` are the non-trained arrays of a user's model (norm statistics). `provenance` says in
+    plain JSON values how the ticket was found; it is stored and otherwise not read.
+    """
+
+    network: Network
+    mask: Mask
+    buffers: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if set(self.mask) != set(self.network.masked):
+            raise InputError(
+                f"the mask must name the network's masked parameters "
+                f"{sorted(self.network.masked)}, got {sorted(self.mask)}"
+            )
+        for name in self.mask:
+            wanted, came = self.network[name].shape, self.mask[name].shape
+            if wanted != came:
+                raise InputError(f"the mask of {name} must have shape {wanted}, got {came}")
+
+    def __eq__(self, other: object) -> bool:
+        """Equal networks, masks and buffers."""
+        if not isinstance(other, Ticket):
+            return NotImplemented
+        return (
+            self.network == other.network
+            and self.mask == other.mask
+            and set(self.buffers) == set(other.buffers)
+            and all(np.array_equal(b, other.buffers[n]) for n, b in self.buffers.items())
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.ticket_id)
+
+    def kept_weights(self, name: str) -> NDArray[np.float32]:
+        """The kept weights of a parameter in index order, float32; all where it is not masked."""
+        parameter = self.network[name]
+        if name not in self.mask:
+            return self.network.weights(name).reshape(-1)
+        entries = self.mask[name]
+        if entries.bits is not None and parameter.numel <= DENSE_LIMIT:
+            weights: NDArray[np.float32] = self.network.weights(name)[entries.bits]
+            return weights
+        return parameter.law.weights_of(self.network.units_at(name, entries.indices()))
+
+    @functools.cached_property
+    def kept_digest(self) -> str:
+        """SHA-256 of the kept weights: for each name in order, the name, a zero byte, float32s."""
+        digest = hashlib.sha256()
+        for name in sorted(p.name for p in self.network.parameters):
+            digest.update(name.encode() + b"\0")
+            digest.update(self.kept_weights(name).astype("<f4").tobytes())
+        return digest.hexdigest()
+
+    @functools.cached_property
+    def _description(self) -> dict[str, Any]:
+        return {
+            "format": _file.FORMAT,
+            "network": self.network.spec(),
+            "network_digest": self.network.digest,
+            "kept_digest": self.kept_digest,
+            "kept": {name: entries.kept for name, entries in self.mask.items()},
+            "buffers": {
+                name: hashlib.sha256(np.ascontiguousarray(b).tobytes()).hexdigest()
+                for name, b in self.buffers.items()
+            },
+            "provenance": dict(self.provenance),
+        }
+
+    @functools.cached_property
+    def ticket_id(self) -> str:
+        """SHA-256 of the ticket's canonical description and its raw masks in name order."""
+        return _file.identity(self._description, self.mask)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the ticket file, whole or not at all."""
+        return write_whole(path, _file.to_bytes(self._description, self.mask, self.buffers))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Ticket:
+        """Read a ticket file; FileError for one that is truncated, edited, foreign or newer."""
+        where = str(path)
+        contents = _file.from_bytes(read_whole(path), where)
+        try:
+            network = Network.from_spec(contents.ticket["network"])
+            ticket = cls(
+                network, contents.mask, contents.buffers, contents.ticket.get("provenance", {})
+            )
+            same = ticket._description == contents.ticket
+        except InputError as error:
+            raise FileError(f"{where} holds no ticket: {error}") from error
+        if network.digest != contents.ticket.get("network_digest"):
+            raise FileError(f"{where}: the network's digest is not that of its weights")
+        if ticket.kept_digest != contents.ticket.get("kept_digest"):
+            raise FileError(f"{where}: the kept weights, made again, have another digest")
+        if not same:
+            raise FileError(f"{where} was edited: its description is not that of its contents")
+        return ticket
+
+    def module(self, limit: int = DENSE_LIMIT) -> nn.Module:
+        """The pruned network as an ordinary module; InputError beyond `limit` weights.
+
+        For tickets of a user's own model see `into`.
+        """
+        from strongticket.tickets import _modules
+
+        if not isinstance(self.network.architecture, MLP):
+            raise InputError(
+                "module() builds the architectures that strongticket names; this ticket is of a "
+                f"model {self.network.architecture.class_name}: make one and call into(model)"
+            )
+        total = sum(p.numel for p in self.network.parameters)
+        if total > limit:
+            raise InputError(
+                f"the random network has {total:,} weights, more than the {limit:,} that are "
+                "made at once; use compact(), which has equal outputs, or raise limit="
+            )
+        return _modules.full(self)
+
+    def compact(self) -> nn.Module:
+        """A smaller module with equal outputs: dead neurons gone, one-input layers gathered."""
+        from strongticket.tickets import _modules
+
+        if not isinstance(self.network.architecture, MLP):
+            raise InputError("compact() is for the architectures that strongticket names")
+        return _modules.compact(self)
+
+    def into(self, model: nn.Module) -> nn.Module:
+        """Fill a user's model with the pruned weights, constants and buffers; returns it."""
+        from strongticket.tickets import _modules
+
+        return _modules.fill(self, model)
+
+    def __repr__(self) -> str:
+        return (
+            f"Ticket(seed={self.network.seed}, keeps {self.mask.kept:,} of {self.mask.total:,} "
+            f"weights, density {self.mask.density:.4g})"
+        )
