@@ -1,0 +1,100 @@
+"""A step of the engine by the compiled loops, on the CPU and in float32; the same bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from strongticket.search import kernels
+from strongticket.search.kernels import Kernels
+from strongticket.search.method import Method
+from strongticket.search.selection import Ranking, check_finite
+from strongticket.search.written import Masked
+
+
+def usable(layers: Iterable[Masked], method: Method, backend: str | None) -> Kernels | None:
+    """The compiled loops if they can take these parameters, else None."""
+    if backend == "torch" or method.signed is None:
+        return None
+    for layer in layers:
+        if layer.frozen.dtype != torch.float32 or layer.frozen.device.type != "cpu":
+            return None
+    return kernels.compiled()
+
+
+def descend(
+    loops: Kernels,
+    layer: Masked,
+    state: Mapping[str, Tensor],
+    group: Mapping[str, Any],
+    signed: bool,
+) -> None:
+    """One step of a parameter's scores, in place."""
+    assert layer.parameter.grad is not None
+    moving = bool(group["momentum"])
+    velocity = _flat(state["momentum_buffer"]) if moving else np.empty(0, np.float32)
+    loops.descend(
+        _flat(layer.parameter.grad),
+        layer.frozen.numpy(),
+        _flat(state["scores"]),
+        velocity,
+        np.float32(float(group["lr"])),
+        np.float32(group["momentum"]),
+        np.float32(group["weight_decay"]),
+        bool(group["nesterov"]),
+        signed,
+    )
+
+
+def rewrite(
+    loops: Kernels,
+    layers: Mapping[str, Masked],
+    scores: Mapping[str, Tensor],
+    keep: int | Mapping[str, int],
+    ranking: Ranking,
+) -> None:
+    """Select exactly and write the effective weights; SearchError before anything is written."""
+    raw = ranking == "raw"
+    bits = {name: _flat(tensor).view(np.int32) for name, tensor in scores.items()}
+    histogram = np.zeros(kernels.BINS, np.int64)
+    found: dict[str, tuple[int, int]] = {}
+    if isinstance(keep, Mapping):
+        for name, array in bits.items():
+            histogram.fill(0)
+            loops.count(array, raw, histogram)
+            if kernels.suspicious(histogram):
+                check_finite({name: scores[name]})
+            (found[name],) = kernels.cut(loops, histogram, [array], raw, keep[name])
+    else:
+        for array in bits.values():
+            loops.count(array, raw, histogram)
+        if kernels.suspicious(histogram):
+            check_finite(scores)
+        cuts = kernels.cut(loops, histogram, list(bits.values()), raw, keep)
+        found = dict(zip(bits, cuts, strict=True))
+    for name, layer in layers.items():
+        _write(loops, layer, bits[name], raw, *found[name])
+
+
+def _write(
+    loops: Kernels, layer: Masked, bits: kernels.Bits, raw: bool, key: int, ties: int
+) -> None:
+    parameter = layer.parameter.detach()
+    frozen = layer.frozen.numpy().view(np.int32)
+    if parameter.is_contiguous():
+        out = parameter.view(-1).numpy().view(np.int32)
+        loops.write(bits, raw, key, ties, frozen, out)
+        # NumPy wrote behind autograd's back: a backward pass over an older graph must notice.
+        torch.autograd.graph.increment_version(layer.parameter)
+    else:
+        values = torch.empty(parameter.numel())
+        loops.write(bits, raw, key, ties, frozen, values.numpy().view(np.int32))
+        layer.write(values)
+
+
+def _flat(tensor: Tensor) -> Any:
+    return tensor.detach().contiguous().view(-1).numpy()

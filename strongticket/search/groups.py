@@ -1,0 +1,62 @@
+"""What a user says once for all parameters, group by group or one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+
+from strongticket.errors import InputError
+from strongticket.networks import Network
+from strongticket.search import selection
+from strongticket.search.written import Masked
+
+Scope = Literal["layer", "global"]
+Density = float | Fraction | Mapping[str, float | Fraction]
+
+
+def keep_counts(network: Network, density: Density, scope: Scope) -> dict[str, int]:
+    """How many weights of each parameter are kept; in global scope only checked."""
+    if not isinstance(density, Mapping):
+        return {n: selection.keep_count(density, network[n].numel) for n in network.masked}
+    if scope == "global":
+        raise InputError("a density for each parameter needs scope='layer'")
+    if set(density) != set(network.masked):
+        raise InputError(
+            f"density must name the masked parameters {sorted(network.masked)}, got "
+            f"{sorted(density)}"
+        )
+    return {n: selection.keep_count(density[n], network[n].numel) for n in network.masked}
+
+
+def grouped(layers: Iterable[Masked], groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Parameter groups from name patterns; what none of them takes comes last, with defaults."""
+    rest = {layer.name: layer.parameter for layer in layers}
+    made: list[dict[str, Any]] = []
+    for group in groups:
+        patterns = group.get("params", ())
+        if isinstance(patterns, str):
+            raise InputError(f"a group's params is a sequence of patterns, got {patterns!r}")
+        names = [name for name in rest if any(fnmatchcase(name, p) for p in patterns)]
+        if not names:
+            raise InputError(f"no masked parameter is left for {patterns!r}; left: {list(rest)}")
+        made.append({**group, "params": [(name, rest.pop(name)) for name in names]})
+    if rest:
+        made.append({"params": list(rest.items())})
+    return made
+
+
+def check_group(group: Mapping[str, Any]) -> None:
+    """Raise InputError for a hyperparameter out of range, or one that no search has."""
+    for key in ("lr", "momentum", "weight_decay"):
+        value = float(group[key])
+        if not (np.isfinite(value) and value >= 0):
+            raise InputError(f"{key} must be finite and >= 0, got {group[key]!r}")
+    if group["nesterov"] and not group["momentum"]:
+        raise InputError("nesterov needs momentum > 0")
+    known = {"params", "param_names", "lr", "momentum", "weight_decay", "nesterov", "initial_lr"}
+    if set(group) - known:
+        raise InputError(f"a group sets lr, momentum, weight_decay, nesterov; got {sorted(group)}")

@@ -1,0 +1,183 @@
+r"""Exact selection of the largest scores, by histograms of the float bits.
+
+A float32 score becomes a 32-bit integer key whose order is the score's order: the magnitude bits
+for ``"abs"`` ranking, the signed magnitude for ``"raw"``. One histogram of the keys' high halves
+finds the bin that holds the last kept entry, a second one, of the low halves inside that bin,
+finds its key. Histograms add, so one exact selection over many tensors needs no concatenation.
+
+Entries of equal score are ranked by index, the lower one first; over several tensors an earlier
+tensor comes first. Minus zero equals zero. A score that is not finite has no rank and raises.
+
+The torch code of this file runs on any device without reading a value back, the check for finite
+scores excepted (once a call); `strongticket.search.kernels` gives the same bits by numba.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from strongticket.errors import InputError, SearchError
+
+Ranking = Literal["abs", "raw"]
+
+_HALF = 1 << 16
+_MAGNITUDE = 0x7FFFFFFF
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where a selection ends: keys above `key` are kept, and of those equal the first `ties`.
+
+    Both are integer tensors of no dimension on the scores' device.
+    """
+
+    key: Tensor
+    ties: Tensor
+
+
+def keep_count(density: float | Fraction, total: int) -> int:
+    r"""How many of `total` entries a density keeps: :math:`\max(1, \lfloor d n + 1/2 \rfloor)`.
+
+    Round half up in exact arithmetic. A float is read as the shortest decimal that prints it, so
+    0.15 of 10 entries are 1.5, hence 2. Needs 0 < density <= 1 and total >= 1.
+    """
+    exact = density if isinstance(density, Fraction) else _decimal(density)
+    if not 0 < exact <= 1:
+        raise InputError(f"density is the fraction kept, in (0, 1], got {density!r}")
+    if total < 1:
+        raise InputError(f"there must be an entry to keep, got total={total!r}")
+    return max(1, math.floor(exact * total + Fraction(1, 2)))
+
+
+def select(
+    scores: Mapping[str, Tensor], keep: int | Mapping[str, int], ranking: Ranking = "abs"
+) -> dict[str, Tensor]:
+    """The masks of the largest scores: bool tensors in the scores' shapes, True where kept.
+
+    `scores` are float32 tensors by parameter name. `keep` is one count for all of them together,
+    or a count for each. Raises SearchError, naming the parameter, if a score is not finite.
+    """
+    check_finite(scores)
+    if isinstance(keep, Mapping):
+        return {name: masks([tensor], keep[name], ranking)[0] for name, tensor in scores.items()}
+    return dict(zip(scores, masks(list(scores.values()), keep, ranking), strict=True))
+
+
+def check_finite(scores: Mapping[str, Tensor]) -> None:
+    """Raise SearchError naming the first parameter with a score that is NaN or infinite."""
+    if not scores:
+        return
+    # amax hands NaN on, so one number a tensor says all; they are read back together.
+    peaks = [tensor.detach().abs().amax() for tensor in scores.values()]
+    finite = torch.stack([peak.to(peaks[0].device) for peak in peaks]).isfinite()
+    if bool(finite.all()):
+        return
+    at = int(finite.logical_not().nonzero()[0, 0])
+    name, tensor = list(scores.items())[at]
+    raise not_finite(name, int(tensor.isnan().sum()), int(tensor.isinf().sum()))
+
+
+def not_finite(name: str, nans: int, infinities: int) -> SearchError:
+    """The error for scores that have no rank any more."""
+    return SearchError(
+        f"the scores of {name!r} must be finite to be ranked, got {nans} NaN and {infinities} "
+        "infinite; the loss or the learning rate is too large: lower lr, or go back to a saved "
+        "state"
+    )
+
+
+def masks(scores: Sequence[Tensor], keep: int, ranking: Ranking) -> list[Tensor]:
+    """The masks of the `keep` largest scores of all tensors together; scores must be finite."""
+    ranked = [keys(tensor, ranking) for tensor in scores]
+    found = []
+    for tensor, key, cut in zip(scores, ranked, cuts(ranked, keep), strict=True):
+        found.append(mask(key, cut).reshape(tensor.shape))
+    return found
+
+
+def keys(scores: Tensor, ranking: Ranking) -> Tensor:
+    """Integer keys in the order of the scores: (n,) int32 from float32 scores of any shape."""
+    if scores.dtype != torch.float32:
+        raise InputError(f"scores are ranked in float32, got {scores.dtype}")
+    bits = scores.detach().contiguous().reshape(-1).view(torch.int32)
+    magnitude = bits & _MAGNITUDE
+    if ranking == "abs":
+        return magnitude
+    return torch.where(bits < 0, -magnitude, magnitude)
+
+
+def cuts(ranked: Sequence[Tensor], keep: int) -> list[Cut]:
+    """The cut of each key tensor when the `keep` largest keys of all of them are kept."""
+    total = sum(key.numel() for key in ranked)
+    if not 1 <= keep <= total:
+        raise InputError(f"keep must be in 1 .. {total}, the number of scores, got {keep!r}")
+    rest = torch.tensor(keep, device=ranked[0].device)
+    high = _merge([_histogram((key >> 16) + _HALF // 2, _HALF) for key in ranked])
+    top, rest = _last_kept(high, rest)
+    top = top - _HALF // 2
+    low = _merge([_low_histogram(key, top) for key in ranked])
+    bottom, ties = _last_kept(low, rest)
+    key = (top << 16) | bottom
+    found = []
+    for tensor in ranked:  # the ties go to the earlier tensors first
+        equal = (tensor == key.to(tensor.device)).sum().to(ties.device)
+        taken = torch.minimum(ties, equal)
+        ties = ties - taken
+        found.append(Cut(key.to(tensor.device), taken.to(tensor.device)))
+    return found
+
+
+def mask(key: Tensor, cut: Cut) -> Tensor:
+    """Which entries a cut keeps: (n,) bool from (n,) keys."""
+    equal = key == cut.key
+    if key.device.type == "cpu" and bool(equal.sum() == cut.ties):
+        return key >= cut.key  # reading a value back is free here, and the running sum is not
+    return (key > cut.key) | (equal & (equal.cumsum(0) <= cut.ties))
+
+
+def _decimal(density: float) -> Fraction:
+    try:
+        return Fraction(repr(float(density)))
+    except (TypeError, ValueError):
+        raise InputError(f"density is the fraction kept, in (0, 1], got {density!r}") from None
+
+
+def _histogram(bins: Tensor, size: int) -> Tensor:
+    """Entries a bin, (size,) int64. Integer sums: the same at every run, on every device."""
+    if bins.device.type == "cpu":
+        return torch.bincount(bins, minlength=size)
+    # bincount looks for the largest bin first, which makes the host wait for the device.
+    counts = torch.zeros(size, dtype=torch.int64, device=bins.device)
+    return counts.scatter_add_(0, bins.long(), torch.ones_like(bins, dtype=torch.int64))
+
+
+def _low_histogram(key: Tensor, top: Tensor) -> Tensor:
+    """The histogram of the low halves of the keys whose high half is `top`."""
+    inside = (key >> 16) == top.to(key.device)
+    if key.device.type == "cpu":
+        return torch.bincount(key[inside] & (_HALF - 1), minlength=_HALF)
+    counts = torch.zeros(_HALF, dtype=torch.int64, device=key.device)
+    return counts.scatter_add_(0, (key & (_HALF - 1)).long(), inside.long())
+
+
+def _merge(histograms: Sequence[Tensor]) -> Tensor:
+    total = histograms[0]
+    for histogram in histograms[1:]:
+        total = total + histogram.to(total.device)
+    return total
+
+
+def _last_kept(histogram: Tensor, keep: Tensor) -> tuple[Tensor, Tensor]:
+    """The bin that holds the `keep`-th largest entry, and how many of that bin are kept."""
+    reached = histogram.flip(0).cumsum(0).flip(0)  # entries in this bin or a higher one
+    at = (reached >= keep).sum() - 1
+    inside = histogram.index_select(0, at.reshape(1)).squeeze(0)
+    above = reached.index_select(0, at.reshape(1)).squeeze(0) - inside
+    return at, keep - above
