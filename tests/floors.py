@@ -15,6 +15,8 @@ PACKAGE = "strongticket"
 FLOORS = {
     "errors": 0,
     "exact": 0,
+    "canonical": 0,
+    "files": 1,
     "philox": 1,
     "laws": 1,
     "bounds": 1,
