@@ -54,7 +54,7 @@ RESERVED = {
 }
 
 # The checker that a sceptic reads: the standard library and NumPy, nothing of ours.
-RECHECK = "verify.recheck"
+RECHECK = "verify._recheck"
 RECHECK_FORBIDDEN = {PACKAGE, "torch", "numba", "scipy", "sympy", "mpmath", "cvxpy", "networkx"}
 
 

@@ -37,9 +37,9 @@ def test_all_modules_are_read() -> None:
         ("search/edge.py", "import cvxpy as cp", "search imports cvxpy"),
         ("check.py", "import tyro", "check imports tyro"),
         ("strange.py", "import math", "strange has no floor"),
-        ("verify/recheck.py", "from ..errors import ClaimError", "verify.recheck imports"),
-        ("verify/recheck.py", "import torch", "verify.recheck imports torch"),
-        ("verify/recheck/__init__.py", "import scipy.stats", "verify.recheck imports scipy"),
+        ("verify/_recheck.py", "from ..errors import ClaimError", "verify._recheck imports"),
+        ("verify/_recheck.py", "import torch", "verify._recheck imports torch"),
+        ("verify/_recheck/__init__.py", "import scipy.stats", "verify._recheck imports scipy"),
     ],
 )
 def test_a_violation_is_seen(tmp_path: Path, file: str, line: str, says: str) -> None:
@@ -57,8 +57,8 @@ def test_a_violation_is_seen(tmp_path: Path, file: str, line: str, says: str) ->
         ("laws.py", "from strongticket import philox"),
         ("tickets/ticket.py", "from ..networks import Network"),
         ("tickets/ticket.py", "from .mask import Mask"),
-        ("verify/certify.py", "from strongticket.verify.recheck import recheck"),
-        ("verify/recheck/steps.py", "import numpy\nfrom . import words"),
+        ("verify/certify.py", "from strongticket.verify._recheck import recheck"),
+        ("verify/_recheck/steps.py", "import numpy\nfrom . import words"),
         ("cli/main.py", "import rich, tyro\nfrom strongticket.report import table"),
     ],
 )
