@@ -142,7 +142,8 @@ def _bias(ticket: Ticket, layer: int) -> NDArray[np.float32]:
 
 
 def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Linear:
-    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    layer = nn.Linear(1, 1, bias=bias is not None)  # torch warns of one with nothing in it
+    layer.out_features, layer.in_features = weight.shape
     layer.weight = nn.Parameter(weight, requires_grad=False)
     if bias is not None:
         layer.bias = nn.Parameter(bias, requires_grad=False)

@@ -1,0 +1,18 @@
+"""Certificates: how far a ticket is from its target, proved, and rechecked from the file alone.
+
+This floor knows no construction and no search: it reads a ticket and a target. `recheck` is a
+program of its own (`_recheck.py`) that imports nothing of strongticket.
+"""
+
+from strongticket.verify._attack import Attack as Attack
+from strongticket.verify._attack import attack as attack
+from strongticket.verify._certificate import Certificate as Certificate
+from strongticket.verify._certificate import certify as certify
+from strongticket.verify._collapse import Collapsed as Collapsed
+from strongticket.verify._collapse import collapse as collapse
+from strongticket.verify._propagate import DIFFERENTIAL_INTERVAL as DIFFERENTIAL_INTERVAL
+from strongticket.verify._propagate import WEIGHT_ERROR as WEIGHT_ERROR
+from strongticket.verify._recheck import Recheck as Recheck
+from strongticket.verify._recheck import RefutedError as RefutedError
+from strongticket.verify._recheck import UnreadableError as UnreadableError
+from strongticket.verify._recheck import recheck as recheck

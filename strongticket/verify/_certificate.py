@@ -1,0 +1,172 @@
+"""`certify`: prove a bound on the distance between a ticket and its target; `Certificate`: keep it.
+
+A certificate file is canonical JSON that ends in the SHA-256 of all bytes before that digest. It
+holds the target, the network's specification, the kept weights' positions, and the claim with
+every step of its proof, so `recheck` needs the file alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import os
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strongticket import canonical
+from strongticket.errors import InputError
+from strongticket.files import write_whole
+from strongticket.targets import Ball, Target
+from strongticket.tickets import Ticket
+from strongticket.verify._collapse import Collapsed, collapse
+from strongticket.verify._propagate import (
+    DIFFERENTIAL_INTERVAL,
+    WEIGHT_ERROR,
+    LayerError,
+    Method,
+)
+
+FORMAT = 1
+_NAMES: tuple[tuple[Method, str], ...] = (
+    (DIFFERENTIAL_INTERVAL, "differential interval"),
+    (WEIGHT_ERROR, "weight error"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """A proved bound on sup |f(x) - g(x)| over the target's domain, f the target, g the ticket.
+
+    The norm is the largest absolute output on a `Box`, Euclidean on a `Ball`. The bound is about
+    the real-number networks that the weights define, not about one float execution of them.
+    """
+
+    ticket: Ticket
+    target: Target
+    method: str
+    exact_bound: Fraction
+    epsilon: float | None
+    steps: tuple[LayerError, ...]
+    layers: tuple[Collapsed, ...]
+
+    @property
+    def bound(self) -> float:
+        """The proved bound, rounded up to float64."""
+        return up(self.exact_bound)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the bound is at most epsilon; InputError where no epsilon was given."""
+        if self.epsilon is None:
+            raise InputError("this certificate claims no epsilon: call certify(..., epsilon=...)")
+        return self.exact_bound <= Fraction(self.epsilon)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the certificate file, whole or not at all."""
+        return write_whole(path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The bytes of the certificate file."""
+        return seal(self.document())
+
+    def document(self) -> dict[str, Any]:
+        """What the certificate file says, before it is sealed."""
+        target = self.target
+        return {
+            "format": FORMAT,
+            "claim": {
+                "method": self.method,
+                "norm": "euclidean" if isinstance(target.domain, Ball) else "max",
+                "bound": str(self.exact_bound),
+                "epsilon": None if self.epsilon is None else str(Fraction(self.epsilon)),
+            },
+            "target": {
+                "widths": list(target.widths),
+                "biases": [b is not None for b in target.biases],
+                "domain": target.domain.spec(),
+                "digest": target.digest,
+                "data": pack(target.raw),
+            },
+            "ticket": self.ticket._description,
+            "ticket_id": self.ticket.ticket_id,
+            "layers": [
+                {
+                    "hidden": pack_ints(np.diff(layer.hidden, prepend=-1)),
+                    "inputs": pack_ints(layer.inputs),
+                    "kept": pack(np.packbits(layer.kept, axis=None, bitorder="little").tobytes()),
+                }
+                for layer in self.layers
+            ],
+            "steps": [
+                {
+                    "weight_error": str(step.weight_error),
+                    "bias_error": str(step.bias_error),
+                    "deviation": str(step.deviation),
+                }
+                for step in self.steps
+            ],
+        }
+
+    def __repr__(self) -> str:
+        claim = "" if self.epsilon is None else f", epsilon={self.epsilon}, holds={self.holds}"
+        return f"Certificate(bound={self.bound:.6g}, method={self.method!r}{claim})"
+
+
+def certify(
+    ticket: Ticket, target: Target, epsilon: float | None = None, *, method: Method | None = None
+) -> Certificate:
+    """Prove how far a two-layers-for-one ticket is from its target, over the whole domain.
+
+    `method` None takes the tightest of the exact methods: `DIFFERENTIAL_INTERVAL` on a Box,
+    `WEIGHT_ERROR` on a Ball. `epsilon`, if given, is what `Certificate.holds` compares with.
+    """
+    if epsilon is not None and not (math.isfinite(epsilon) and epsilon > 0):
+        raise InputError(f"epsilon must be finite and > 0, got {epsilon!r}")
+    layers = collapse(ticket)
+    _check(layers, target)
+    if method is None:
+        method = WEIGHT_ERROR if isinstance(target.domain, Ball) else DIFFERENTIAL_INTERVAL
+    names = [name for known, name in _NAMES if known is method]
+    if not names:
+        raise InputError("method must be DIFFERENTIAL_INTERVAL or WEIGHT_ERROR")
+    bound, steps = method(target, layers)
+    return Certificate(ticket, target, names[0], bound, epsilon, steps, layers)
+
+
+def up(value: Fraction) -> float:
+    """The least float64 that is not below a fraction."""
+    nearest = float(value)
+    return nearest if Fraction(nearest) >= value else math.nextafter(nearest, math.inf)
+
+
+def seal(document: dict[str, Any]) -> bytes:
+    """Canonical JSON that ends in the SHA-256 of all bytes before that digest."""
+    head = canonical.dumps(document)[:-1] + b',"sha256":"'
+    return head + canonical.sha256(head).encode() + b'"}'
+
+
+def pack(data: bytes) -> str:
+    """Bytes, deflated, in base64."""
+    return base64.b64encode(zlib.compress(data, 9)).decode("ascii")
+
+
+def pack_ints(numbers: NDArray[np.int64]) -> str:
+    """Non-negative integers as little-endian int32, deflated, in base64."""
+    if numbers.size and not 0 <= int(numbers.min()) <= int(numbers.max()) < 1 << 31:
+        raise InputError("a certificate stores neuron numbers below 2^31")
+    return pack(numbers.astype("<i4").tobytes())
+
+
+def _check(layers: Sequence[Collapsed], target: Target) -> None:
+    widths = (layers[0].plus.shape[1], *(layer.plus.shape[0] for layer in layers))
+    if widths != target.widths:
+        raise InputError(
+            f"the ticket collapses to a network of widths {widths}, the target has {target.widths}"
+        )

@@ -1,0 +1,242 @@
+r"""Exact error propagation through a target and its collapsed ticket.
+
+f has layers :math:`z_i = W_i x_{i-1} + b_i`, :math:`x_i = \sigma(z_i)`; g has
+:math:`\hat W_i, \hat b_i` in their place, and :math:`E_i = \hat W_i - W_i`. With
+:math:`\delta_i = \hat x_i - x_i`,
+
+.. math:: \Delta z_i = \hat W_i \delta_{i-1} + E_i x_{i-1} + (\hat b_i - b_i).
+
+All numbers are dyadic: Python integers with one exponent a vector, so nothing is rounded.
+
+Source: differential intervals after ReluDiff (Paulsen et al., ICSE 2020); the weight-error form is
+the telescoping of theory E1/E3 with the actual errors, neuron by neuron.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strongticket.errors import InputError
+from strongticket.targets import Ball, Box, Target
+from strongticket.verify._collapse import Collapsed
+
+Big = NDArray[Any]  # object arrays of Python integers
+
+
+@dataclass(frozen=True)
+class Exact:
+    """A vector of integers times 2^exponent."""
+
+    ints: Big
+    exponent: int
+
+    def at(self, exponent: int) -> Big:
+        """The integers on a finer (or the same) grid."""
+        if exponent > self.exponent:
+            raise InputError("an exact vector cannot move to a coarser grid")
+        return self.ints << (self.exponent - exponent)
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """What is proved of one layer: largest weight error, and bounds on x and on delta."""
+
+    weight_error: Fraction
+    bias_error: Fraction
+    deviation: Fraction
+
+
+Method = Callable[[Target, Sequence[Collapsed]], tuple[Fraction, tuple[LayerError, ...]]]
+
+
+def to_grid(array: NDArray[np.float32], floor: int = 0) -> tuple[Big, int]:
+    """A float32 array as Python integers times 2^e, with the largest such e at most `floor`."""
+    mantissa, exponent = np.frexp(array.astype(np.float64))
+    whole = (mantissa * (1 << 24)).astype(np.int64)
+    exponent = exponent.astype(np.int64) - 24
+    least = min(int(exponent[whole != 0].min(initial=floor)), floor)
+    shift = np.where(whole != 0, exponent - least, 0)
+    if int(shift.max(initial=0)) <= 37:  # 24 + 37 bits fit int64, at its speed
+        return (whole << shift).astype(object), least
+    return whole.astype(object) << shift.astype(object), least
+
+
+def differential_interval(
+    target: Target, layers: Sequence[Collapsed]
+) -> tuple[Fraction, tuple[LayerError, ...]]:
+    """Largest absolute output error over a box, by intervals of x and of the difference."""
+    if not isinstance(target.domain, Box):
+        raise InputError("the differential interval needs a Box; for a Ball use WEIGHT_ERROR")
+    low, high, exponent = _box(target.domain, target.widths[0])
+    dlow = dhigh = np.zeros(target.widths[0], object)
+    steps = []
+    for i, layer in enumerate(layers):
+        w, plus, minus, b, b_hat, grid = _common(target, layer, i)
+        last = i == len(layers) - 1
+        error = plus - w
+        zlow, zhigh = _product(w, low, high)
+        # An input of both signs passes through w+ or w-; only the domain's own can be negative.
+        elow, ehigh = _two_signed(error, minus - w, low, high)
+        plow, phigh = _product(plus, dlow, dhigh)
+        fine = grid + exponent
+        bias, bias_error = b << -exponent, (b_hat - b) << -exponent
+        zlow, zhigh = zlow + bias, zhigh + bias
+        dzlow, dzhigh = elow + plow + bias_error, ehigh + phigh + bias_error
+        if last:
+            dlow, dhigh = dzlow, dzhigh
+        else:
+            dlow, dhigh = _through_relu(zlow, zhigh, dzlow, dzhigh)
+            low, high = np.maximum(zlow, 0), np.maximum(zhigh, 0)
+        worst = max((max(abs(a), abs(c)) for a, c in zip(dlow, dhigh, strict=True)), default=0)
+        steps.append(_step(w, plus, minus, b, b_hat, grid, i, target, _dyadic(worst, fine)))
+        exponent = fine
+    return steps[-1].deviation, tuple(steps)
+
+
+def weight_error(
+    target: Target, layers: Sequence[Collapsed]
+) -> tuple[Fraction, tuple[LayerError, ...]]:
+    r"""Largest output error by absolute sums (box, max norm) or norms (ball, Euclidean norm).
+
+    Box, neuron by neuron: :math:`|\delta_i| \le |\hat W_i| |\delta_{i-1}| + \max(|E^+_i|, |E^-_i|)
+    |x_{i-1}| + |\hat b_i - b_i|`. Ball: the same with norms of matrices, each bounded by the
+    smaller of its Frobenius norm and :math:`\sqrt{\|\cdot\|_1 \|\cdot\|_\infty}`.
+    """
+    if isinstance(target.domain, Ball):
+        return _weight_error_ball(target, layers)
+    low, high, exponent = _box(target.domain, target.widths[0])
+    size = np.maximum(np.abs(low), np.abs(high))
+    deviation = np.zeros(target.widths[0], object)
+    steps = []
+    for i, layer in enumerate(layers):
+        w, plus, minus, b, b_hat, grid = _common(target, layer, i)
+        error = np.abs(plus - w)
+        if i == 0 and not target.domain.nonnegative:
+            error = np.maximum(error, np.abs(minus - w))
+        deviation = np.abs(plus).dot(deviation) + error.dot(size)
+        deviation = deviation + (np.abs(b_hat - b) << -exponent)
+        if i < len(layers) - 1:
+            _, zhigh = _product(w, low, high)
+            size = high = np.maximum(zhigh + (b << -exponent), 0)
+            low = np.zeros(len(high), object)
+        exponent += grid
+        worst = _dyadic(max(deviation.tolist(), default=0), exponent)
+        steps.append(_step(w, plus, minus, b, b_hat, grid, i, target, worst))
+    return steps[-1].deviation, tuple(steps)
+
+
+def _weight_error_ball(
+    target: Target, layers: Sequence[Collapsed]
+) -> tuple[Fraction, tuple[LayerError, ...]]:
+    size = Fraction(target.domain.radius)  # type: ignore[union-attr]
+    deviation = Fraction(0)
+    steps = []
+    for i, layer in enumerate(layers):
+        w, plus, minus, b, b_hat, grid = _common(target, layer, i)
+        error = np.abs(plus - w)
+        if i == 0 and not target.domain.nonnegative:
+            error = np.maximum(error, np.abs(minus - w))
+        e, s = _norm(error, grid), _norm(w, grid)
+        bias_error = _norm((b_hat - b)[:, None], grid)
+        deviation = e * size + _norm(plus, grid) * deviation + bias_error
+        size = s * size + _norm(b[:, None], grid)
+        steps.append(_step(w, plus, minus, b, b_hat, grid, i, target, deviation))
+    return deviation, tuple(steps)
+
+
+DIFFERENTIAL_INTERVAL: Method = differential_interval
+WEIGHT_ERROR: Method = weight_error
+
+
+def root_up(value: Fraction) -> Fraction:
+    """An upper bound of a square root, within a factor 1 + 2^-60 for values that are not tiny."""
+    import math
+
+    scale = 1 << 128
+    return Fraction(math.isqrt(value.numerator * scale // value.denominator + 1) + 1, 1 << 64)
+
+
+def _norm(matrix: Big, exponent: int) -> Fraction:
+    """An upper bound of the spectral norm: exact sums, one root rounded up."""
+    size = np.abs(matrix)
+    frobenius = sum((size * size).ravel().tolist())
+    mixed = max(size.sum(0).tolist(), default=0) * max(size.sum(1).tolist(), default=0)
+    least = min(frobenius, mixed)
+    return root_up(_dyadic(least, 2 * exponent)) if least else Fraction(0)
+
+
+def _common(target: Target, layer: Collapsed, i: int) -> tuple[Big, Big, Big, Big, Big, int]:
+    """W, W+, W-, b and b-hat of layer i as integers on one grid, and its exponent."""
+    w, grid = to_grid(target.weights[i], layer.exponent)
+    bias = target.biases[i]
+    b, b_grid = to_grid(np.zeros(len(w), np.float32) if bias is None else bias, grid)
+    w = w << (grid - b_grid)
+    shift = layer.exponent - b_grid
+    hats = [a.astype(object) << shift for a in (layer.plus, layer.minus, layer.bias)]
+    return w, hats[0], hats[1], b, hats[2], b_grid
+
+
+def _box(domain: Box, width: int) -> tuple[Big, Big, int]:
+    ends = np.array([Fraction(domain.low), Fraction(domain.high)])
+    bits = max(f.denominator for f in ends).bit_length() - 1
+    low, high = (int(f * (1 << bits)) for f in ends)
+    return np.full(width, low, object), np.full(width, high, object), -bits
+
+
+def _product(w: Big, low: Big, high: Big) -> tuple[Big, Big]:
+    """The interval of W y for low <= y <= high: (W (l + h) -+ |W| (h - l)) / 2, exactly."""
+    centre, spread = w.dot(low + high), np.abs(w).dot(high - low)
+    return (centre - spread) >> 1, (centre + spread) >> 1
+
+
+def _two_signed(plus: Big, minus: Big, low: Big, high: Big) -> tuple[Big, Big]:
+    """The interval of sum_k of plus_k y_k (y_k >= 0) or minus_k y_k (y_k < 0)."""
+    if (low >= 0).all():
+        return _product(plus, low, high)
+    at_high = np.where(high >= 0, plus, minus) * high
+    at_low = np.where(low >= 0, plus, minus) * low
+    lows, highs = np.minimum(at_low, at_high), np.maximum(at_low, at_high)
+    zero_inside = (low < 0) & (high > 0)
+    lows = np.where(zero_inside, np.minimum(lows, 0), lows)
+    highs = np.where(zero_inside, np.maximum(highs, 0), highs)
+    return lows.sum(1), highs.sum(1)
+
+
+def _through_relu(zlow: Big, zhigh: Big, dlow: Big, dhigh: Big) -> tuple[Big, Big]:
+    r"""The interval of relu(z + d) - relu(z): exact where both are stable.
+
+    In general the difference lies in [min(d, 0), max(d, 0)], is at least -relu(z) and at most
+    relu(z + d); where z >= 0 and z + d >= 0 for all, it is d.
+    """
+    low = np.maximum(np.minimum(dlow, 0), -np.maximum(zhigh, 0))
+    high = np.minimum(np.maximum(dhigh, 0), np.maximum(zhigh + dhigh, 0))
+    active = (zlow >= 0) & (zlow + dlow >= 0)
+    return np.where(active, dlow, low), np.where(active, dhigh, high)
+
+
+def _dyadic(value: int, exponent: int) -> Fraction:
+    return Fraction(value << exponent) if exponent >= 0 else Fraction(value, 1 << -exponent)
+
+
+def _step(
+    w: Big,
+    plus: Big,
+    minus: Big,
+    b: Big,
+    b_hat: Big,
+    grid: int,
+    i: int,
+    target: Target,
+    deviation: Fraction,
+) -> LayerError:
+    worst = max(np.abs(plus - w).ravel().tolist(), default=0)
+    if i == 0 and not target.domain.nonnegative:
+        worst = max(worst, *np.abs(minus - w).ravel().tolist())
+    bias = max(np.abs(b_hat - b).tolist(), default=0)
+    return LayerError(_dyadic(worst, grid), _dyadic(bias, grid), deviation)
