@@ -1,0 +1,141 @@
+"""One row of a check: what was claimed, what was measured, and what that can show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+RowKind = Literal["algebra", "construction", "probability", "scaling"]
+REFUTES_BELOW = 1e-6  # a p-value above this refutes nothing
+
+PROVES = "proves the inequality as displayed"
+CAN_REFUTE = "can refute, cannot prove"
+SHOWS_CASE = "proves this case, no other"
+NOTHING = "nothing to refute"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison.
+
+    Attributes:
+        kind: algebra, construction, probability or scaling: kept apart, for they show different
+            things.
+        name: What is compared.
+        claimed: What the theorem says, in words and numbers.
+        measured: What came out.
+        refuted: Whether the measurement contradicts the claim.
+        shows: What such a row can show at all.
+        p_value: For statistical rows, the probability of a measurement at least as bad if the
+            claim is true.
+    """
+
+    kind: RowKind
+    name: str
+    claimed: str
+    measured: str
+    refuted: bool
+    shows: str
+    p_value: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """One word or two for a table."""
+        if self.refuted:
+            return "refuted"
+        return "no claim" if self.shows == NOTHING else "not refuted"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much a check runs. `quick` has the same claims and fewer trials and cases."""
+
+    quick: bool = False
+
+    def pick(self, quick: int, full: int) -> int:
+        """One of two sizes."""
+        return quick if self.quick else full
+
+
+def algebra(name: str, finding: tuple[bool, str]) -> Row:
+    """A row for a displayed inequality: (holds, measured)."""
+    holds, measured = finding
+    return Row("algebra", name, "holds", measured, not holds, PROVES)
+
+
+def failures(name: str, claimed: float, failed: int, trials: int) -> Row:
+    """A row for `failed` of `trials` against a claimed failure probability, by the exact tail."""
+    from scipy import stats
+
+    with _quiet():
+        p = float(stats.binom.sf(failed - 1, trials, claimed)) if claimed < 1 else 1.0
+    return Row(
+        "probability",
+        name,
+        f"at most {claimed:.3g} fail",
+        f"{failed} of {trials} failed",
+        p < REFUTES_BELOW,
+        CAN_REFUTE,
+        p,
+    )
+
+
+def rarely(name: str, claimed: float, happened: int, trials: int) -> Row:
+    """A row for an event claimed to have probability at least `claimed`, by the exact tail."""
+    from scipy import stats
+
+    with _quiet():
+        p = float(stats.binom.cdf(happened, trials, claimed))
+    return Row(
+        "probability",
+        name,
+        f"at least {claimed:.3g} fail",
+        f"{happened} of {trials} failed",
+        p < REFUTES_BELOW,
+        CAN_REFUTE,
+        p,
+    )
+
+
+def slope(
+    name: str,
+    x: Sequence[float],
+    y: Sequence[Sequence[float]],
+    coefficient: float,
+    least: float | None = None,
+) -> Row:
+    """A row for the growth of y (trials at each x) against a claimed largest coefficient.
+
+    The interval is the least-squares slope of the means +- 5 standard errors, which are taken from
+    the spread within each x. The claim is refuted where the interval lies above the coefficient,
+    or, given `least` (a necessary coefficient), below that.
+    """
+    at = np.asarray(x, float)
+    means = np.array([np.mean(v) for v in y])
+    spread = np.array([np.var(v, ddof=1) / len(v) for v in y])
+    weights = (at - at.mean()) / ((at - at.mean()) ** 2).sum()
+    fitted = float(weights @ means)
+    half = 5 * math.sqrt(float((weights**2) @ spread))
+    claimed = f"slope at most {coefficient:.3g}"
+    if least is not None:
+        claimed = f"slope between {least:.3g} and {coefficient:.3g}"
+    return Row(
+        "scaling",
+        name,
+        claimed,
+        f"{fitted:.3g} +- {half:.2g}",
+        fitted - half > coefficient or (least is not None and fitted + half < least),
+        CAN_REFUTE,
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[Any]:
+    """Tails that underflow to 0 are what refutation looks like, no reason to warn."""
+    with np.errstate(all="ignore"):
+        yield

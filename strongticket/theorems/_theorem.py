@@ -1,0 +1,135 @@
+"""`Theorem`: a statement as a value, from which the docs, the checks and the tests read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from strongticket.bounds import Bound
+from strongticket.errors import InputError
+from strongticket.theorems._evidence import NOTHING, Effort, Row
+
+if TYPE_CHECKING:
+    from strongticket.networks import Network
+    from strongticket.targets import Target
+    from strongticket.tickets import Ticket
+
+OURS = "strongticket (own result)"
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One condition of a theorem: its text, and a test on named values.
+
+    The test gets the values that it names and returns None where the condition holds, otherwise
+    what came and what to do.
+    """
+
+    text: str
+    test: Callable[..., str | None]
+    error: type[InputError] = InputError
+
+    def require(self, **values: Any) -> None:
+        """Raise where the condition does not hold."""
+        came = self.test(**values)
+        if came is not None:
+            raise self.error(came)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Theorem:
+    """A theorem: what it assumes, what it claims, and how its claim is held against the facts.
+
+    Attributes:
+        key: Its name on the command line; also the name of its script in proofs_check/.
+        title: One line.
+        source: The paper and the theorem's number there, or that the result is ours.
+        claim: Markdown with LaTeX; ``{bound}`` stands where the bound is shown.
+        hypotheses: What the theorem assumes, as tests.
+        bound: The number that it is about.
+        law: LaTeX of the weights' law.
+        proof: The label of the proof on the page docs/theorems/proofs.md, if the proof is there.
+        extremal: The values at which the claim is nearest to failing; every check runs them.
+        false_bound: What the claim says when it is made false on purpose, or why it cannot be.
+    """
+
+    key: str
+    title: str
+    source: str
+    claim: str
+    hypotheses: tuple[Hypothesis, ...]
+    bound: Bound
+    law: str
+    proof: str | None = None
+    extremal: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    false_bound: str = ""
+
+    @property
+    def statement(self) -> str:
+        """The whole statement, its bound read off the expression."""
+        return self.claim.replace("{bound}", f"$${self.bound.latex}$$")
+
+    @property
+    def falsifiable(self) -> bool:
+        """Whether there is a bound false on purpose: not where a constant is unspecified."""
+        return not self.bound.unspecified
+
+    def require(self, **values: Any) -> None:
+        """Test every hypothesis that speaks of the given values; raise at the first that fails."""
+        for hypothesis in self.hypotheses:
+            names = hypothesis.test.__code__.co_varnames[: hypothesis.test.__code__.co_argcount]
+            if set(names) <= set(values):
+                hypothesis.require(**{name: values[name] for name in names})
+
+    def rows(self, effort: Effort, false_width: bool = False) -> Iterator[Row]:
+        """The rows of its check, one at a time. A theorem without a number claims none."""
+        del effort
+        why = f"{', '.join(sorted(self.bound.unspecified))} unspecified"
+        claimed = self.false_bound if false_width else self.bound.latex
+        yield Row("probability", "the bound", claimed, why, False, NOTHING)
+
+    def network(
+        self, target: Target, epsilon: float, delta: float, seed: int, **options: Any
+    ) -> Network:
+        """The random network of the statement; only theorems on networks with a number have one."""
+        raise InputError(
+            f"{self.key} gives no network: "
+            + (
+                "its source leaves a constant unspecified; use pensia2020.EXPLICIT"
+                if self.bound.unspecified
+                else "it is no theorem on constructing one; use pensia2020.EXPLICIT"
+            )
+        )
+
+    def construct(
+        self, network: Network, target: Target, epsilon: float, **options: Any
+    ) -> Ticket:
+        """The ticket of the proof; only theorems on networks with a number have one."""
+        raise InputError(f"{self.key} constructs no ticket; use pensia2020.EXPLICIT")
+
+
+def _positive(name: str, value: Any) -> str | None:
+    ok = _real(value) and 0 < value < float("inf")
+    return None if ok else f"{name} must be a finite number > 0, got {value!r}"
+
+
+def _real(value: Any) -> bool:
+    try:
+        return bool(float(value) == float(value))
+    except (TypeError, ValueError):
+        return False
+
+
+ACCURACY = Hypothesis(
+    r"$0 < \varepsilon < \infty$", lambda epsilon: _positive("epsilon", epsilon)
+)
+CONFIDENCE = Hypothesis(
+    r"$0 < \delta < 1$",
+    lambda delta: (
+        None
+        if _real(delta) and 0 < delta < 1
+        else f"delta must lie strictly between 0 and 1, got {delta!r}"
+    ),
+)
+TOLERANCE = Hypothesis(r"$0 < \eta < \infty$", lambda eta: _positive("eta", eta))
