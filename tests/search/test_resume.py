@@ -1,0 +1,137 @@
+"""A saved search goes on bit for bit."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+import torch
+from search_models import batch, mlp, search_of, train
+
+from strongticket.errors import InputError
+
+
+def saved_and_loaded(state: dict[str, Any]) -> dict[str, Any]:
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    loaded: dict[str, Any] = torch.load(file, weights_only=True)
+    return loaded
+
+
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"scope": "global", "ranking": "raw"},
+        {"refresh": 4},  # saved between two selections
+        {"refresh": 7},  # saved at one
+        {"momentum": 0.0, "weight_decay": 0.01},
+        {"groups": [{"params": ["2.*"], "lr": 0.1}]},
+    ],
+)
+def test_a_resumed_search_equals_one_that_never_stopped(
+    options: dict[str, Any], backend: str
+) -> None:
+    x, y = batch(32, 8, 3)
+    model = mlp(8, 25, 3)
+    options = {"lr": 0.7, "density": 0.3, "backend": backend, **options}
+    search = search_of(model, **options)
+    train(model, search, x, y, 7)
+    state = saved_and_loaded(search.state_dict())
+    losses = train(model, search, x, y, 9)
+
+    again = mlp(8, 25, 3)
+    resumed = search_of(again, score_seed=77, **options)
+    resumed.load_state_dict(state)
+    assert resumed.steps == 7
+    assert train(again, resumed, x, y, 9) == losses
+    for one, other in zip(search.state.values(), resumed.state.values(), strict=True):
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    for a, b in zip(model.parameters(), again.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert search.ticket() == resumed.ticket()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_scores_stay_float32_through_a_state(dtype: torch.dtype) -> None:
+    x, y = batch(32, 8, 3)
+    model = mlp(8, 25, 3).to(dtype)
+    search = search_of(model, density=0.3)
+    train(model, search, x.to(dtype), y, 3)
+    again = mlp(8, 25, 3).to(dtype)
+    resumed = search_of(again, density=0.3)
+    resumed.load_state_dict(saved_and_loaded(search.state_dict()))
+    for one, other in zip(search.state.values(), resumed.state.values(), strict=True):
+        for key in ("scores", "momentum_buffer"):
+            assert other[key].dtype == torch.float32
+            assert torch.equal(one[key], other[key])
+
+
+def test_neither_masks_nor_frozen_weights_are_stored() -> None:
+    model = mlp(8, 25, 3)
+    state = search_of(model).state_dict()
+    assert {key for entry in state["state"].values() for key in entry} == {"scores"}
+    assert "kept" not in state["search"]
+
+
+def test_a_loaded_state_shares_no_memory() -> None:
+    x, y = batch(16, 8, 3)
+    model, again = mlp(8, 25, 3), mlp(8, 25, 3)
+    search, resumed = search_of(model), search_of(again)
+    state = search.state_dict()
+    resumed.load_state_dict(state)
+    before = state["state"][0]["scores"].clone()
+    train(again, resumed, x, y, 2)
+    assert torch.equal(state["state"][0]["scores"], before)
+
+
+def test_schedulers_resume_too() -> None:
+    model, again = mlp(8, 25, 3), mlp(8, 25, 3)
+    search = search_of(model, lr=1.0)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(search, gamma=0.5)
+    x, y = batch(16, 8, 3)
+    train(model, search, x, y, 1)
+    scheduler.step()
+    resumed = search_of(again, lr=1.0)
+    resumed.load_state_dict(saved_and_loaded(search.state_dict()))
+    assert resumed.param_groups[0]["lr"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"density": 0.4}, "saved with keep"),
+        ({"scope": "global"}, "saved with scope 'layer', this search has 'global'"),
+        ({"ranking": "raw"}, "saved with ranking 'abs'"),
+        ({"refresh": 2}, "saved with refresh 1"),
+        ({"seed": 9}, "saved with network"),
+        ({"groups": [{"params": ["2.*"]}]}, "saved with groups"),
+    ],
+)
+def test_a_state_of_another_search(options: dict[str, Any], says: str) -> None:
+    state = search_of(mlp(8, 25, 3)).state_dict()
+    with pytest.raises(InputError, match=says):
+        search_of(mlp(8, 25, 3), **options).load_state_dict(state)
+
+
+def test_a_state_that_is_damaged_changes_nothing() -> None:
+    model = mlp(8, 25, 3)
+    search = search_of(model)
+    before = {n: s.clone() for n, s in search.scores().items()}
+    for spoil, says in (
+        (lambda s: s.pop("search"), "this one is not of a search"),
+        (lambda s: s["state"][0].update(scores=torch.ones(3)), "must be float32 of shape"),
+        (lambda s: s["state"][1]["scores"].fill_(float("nan")), "finite scores"),
+        (lambda s: s["state"].pop(0), "finite scores"),
+        (lambda s: s["search"].update(format=99), "saved with format 99"),
+    ):
+        state = saved_and_loaded(search.state_dict())
+        spoil(state)
+        with pytest.raises(InputError, match=says):
+            search.load_state_dict(state)
+        for name, score in search.scores().items():
+            assert torch.equal(score, before[name])

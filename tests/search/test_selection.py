@@ -1,0 +1,175 @@
+"""Exact selection: both engines against a stable sort, and integer keep counts."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from search_models import compiled_masks, oracle
+
+from strongticket.errors import InputError, SearchError
+from strongticket.search import keep_count, kernels, select
+from strongticket.search.selection import Ranking, masks
+
+Array = NDArray[np.float32]
+RANKINGS: tuple[Ranking, ...] = ("abs", "raw")
+
+rng = np.random.default_rng(0)
+CASES: dict[str, Array] = {
+    "one": np.array([-0.5]),
+    "zeros of both signs": np.array([0.0, -0.0, 0.0, -0.0, -0.0]),
+    "constant": np.full(1000, 0.25),
+    "constant, negative": np.full(1000, -0.25),
+    "opposite signs": np.array([1.0, -1.0] * 50),
+    "denormals": np.array([1e-45, -1e-45, 3e-45, 0.0, -4e-45, 1e-40, -0.0, 1e-38]),
+    "extremes": np.array([3.4e38, -3.4e38, 1.2e-38, -1.2e-38, 0.0, 3.3e38]),
+    "neighbours": np.nextafter(np.ones(300, np.float32), 2) - rng.integers(0, 3, 300) * 2.0**-23,
+    "few values": rng.integers(-2, 3, 5000),
+    "70 percent zeros": np.where(rng.random(2000) < 0.7, 0.0, rng.standard_normal(2000)),
+    "normal": rng.standard_normal(30000),
+    "uniform, matrix": rng.uniform(-0.03, 0.03, (120, 77)),
+    "log-uniform": 10.0 ** rng.uniform(-44, 38, 20000) * rng.choice([-1, 1], 20000),
+}
+CASES = {name: np.asarray(case, np.float32) for name, case in CASES.items()}
+
+
+def both(scores: list[Array], keep: int, ranking: Ranking) -> None:
+    wanted = oracle(scores, keep, ranking)
+    assert sum(int(m.sum()) for m in wanted) == keep
+    by_torch = masks([torch.from_numpy(s) for s in scores], keep, ranking)
+    for found, mask in zip(by_torch, wanted, strict=True):
+        np.testing.assert_array_equal(found.numpy(), mask)
+    for found, mask in zip(compiled_masks(scores, keep, ranking), wanted, strict=True):
+        np.testing.assert_array_equal(found, mask)
+
+
+@pytest.mark.parametrize("ranking", RANKINGS)
+@pytest.mark.parametrize("name", CASES)
+def test_selection_is_the_stable_sorts(name: str, ranking: Ranking) -> None:
+    scores = CASES[name]
+    for keep in sorted({1, 2, scores.size // 3, scores.size // 2, scores.size - 1, scores.size}):
+        if 1 <= keep <= scores.size:
+            both([scores], keep, ranking)
+
+
+@pytest.mark.parametrize("ranking", RANKINGS)
+def test_a_pooled_selection_is_that_of_the_concatenation(ranking: Ranking) -> None:
+    several = [CASES["normal"], CASES["few values"], CASES["constant"], CASES["70 percent zeros"]]
+    for keep in (1, 4, 900, 3000, 10000, 25000, sum(s.size for s in several)):
+        both(several, keep, ranking)
+
+
+@given(
+    scores=st.lists(
+        st.lists(
+            st.floats(width=32, allow_nan=False, allow_infinity=False)
+            | st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.0**-149]),
+            min_size=1,
+            max_size=12,
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    ranking=st.sampled_from(RANKINGS),
+    data=st.data(),
+)
+def test_any_scores(scores: list[list[float]], ranking: Ranking, data: st.DataObject) -> None:
+    keep = data.draw(st.integers(1, sum(map(len, scores))))
+    both([np.array(s, np.float32) for s in scores], keep, ranking)
+
+
+def test_ties_keep_the_lower_index() -> None:
+    mask = select({"w": torch.zeros(10)}, 3)["w"]
+    assert mask.tolist() == [True] * 3 + [False] * 7
+    first, second = select({"a": torch.ones(4), "b": torch.ones(4)}, 6).values()
+    assert first.tolist() == [True] * 4
+    assert second.tolist() == [True, True, False, False]
+
+
+def test_abs_and_raw_ranking_differ() -> None:
+    scores = {"w": torch.tensor([-3.0, 1.0, 2.0])}
+    assert select(scores, 1, "abs")["w"].tolist() == [True, False, False]
+    assert select(scores, 1, "raw")["w"].tolist() == [False, False, True]
+
+
+def test_each_tensor_can_have_its_own_count() -> None:
+    scores = {"a": torch.arange(4.0), "b": torch.arange(4.0)}
+    found = select(scores, {"a": 1, "b": 3})
+    assert [int(m.sum()) for m in found.values()] == [1, 3]
+
+
+def test_a_selection_leaves_the_scores_alone() -> None:
+    scores = torch.randn(100, generator=torch.Generator().manual_seed(0))
+    before = scores.clone()
+    select({"w": scores}, 7)
+    assert torch.equal(scores, before)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_scores_that_are_not_finite_raise_and_are_named(bad: float) -> None:
+    scores = {"first": torch.ones(5), "second.weight": torch.tensor([1.0, bad, 2.0])}
+    with pytest.raises(SearchError, match=r"'second\.weight' must be finite"):
+        select(scores, 2)
+
+
+@pytest.mark.parametrize("payload", [0x7F800000, 0x7F800001, 0x7FC00000, 0x7FFFFFFF])
+@pytest.mark.parametrize("sign", [0, 0x80000000])
+@pytest.mark.parametrize("raw", [False, True])
+def test_the_histogram_never_misses_a_score_that_is_not_finite(
+    payload: int, sign: int, raw: bool
+) -> None:
+    loops = kernels.compiled()
+    assert loops is not None
+    for bits, wanted in (([0, payload | sign], True), ([0x3F800000, 0xBF800000], False)):
+        histogram = np.zeros(kernels.BINS, np.int64)
+        loops.count(np.array(bits, np.uint32).view(np.int32), raw, histogram)
+        assert kernels.suspicious(histogram) is wanted
+
+
+@pytest.mark.parametrize(
+    ("density", "total", "kept"),
+    [
+        (0.9, 10, 9),  # int((1 - k) n) keeps 10
+        (0.9, 1000, 900),  # and 901
+        (0.3, 10, 3),
+        (0.15, 10, 2),  # 1.5, half up; in binary 0.15 is a little less
+        (0.25, 10, 3),
+        (0.25, 2, 1),
+        (0.24, 2, 1),  # 0.48: at least one
+        (1e-9, 5, 1),
+        (1.0, 7, 7),
+        (1, 7, 7),
+        (Fraction(1, 3), 9, 3),
+        (0.5, 1, 1),
+        (0.1, 3_000_000_005, 300_000_001),
+    ],
+)
+def test_keep_counts(density: float, total: int, kept: int) -> None:
+    assert keep_count(density, total) == kept
+
+
+@pytest.mark.parametrize("density", [0, 0.0, -0.5, 1.0000001, 2, float("nan"), float("inf"), "x"])
+def test_densities_out_of_range(density: float) -> None:
+    with pytest.raises(InputError, match="density is the fraction kept"):
+        keep_count(density, 10)
+
+
+@pytest.mark.parametrize("keep", [0, -1, 4])
+def test_counts_out_of_range(keep: int) -> None:
+    with pytest.raises(InputError, match=r"keep must be in 1 \.\. 3"):
+        select({"w": torch.ones(3)}, keep)
+
+
+def test_scores_of_another_dtype() -> None:
+    with pytest.raises(InputError, match="ranked in float32"):
+        select({"w": torch.ones(3, dtype=torch.float64)}, 1)
+
+
+def test_no_entry_to_keep() -> None:
+    with pytest.raises(InputError, match="an entry to keep"):
+        keep_count(0.5, 0)
