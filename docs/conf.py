@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 PYPROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
 
@@ -31,3 +33,20 @@ autodoc_typehints = "signature"
 autodoc_default_options = {"members": True, "show-inheritance": False}
 napoleon_google_docstring = True
 nitpicky = False
+
+CODE = re.compile(r"``.*?``|:math:`.*?`|(?<!\\)\|")
+
+
+def escape_bars(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Keep |x| in a docstring an absolute value: reStructuredText reads it as a substitution."""
+    formula = False
+    for i, line in enumerate(lines):
+        if line.strip():
+            formula = line.lstrip().startswith(".. math::") or (formula and line.startswith(" "))
+        if not formula:
+            lines[i] = CODE.sub(lambda m: r"\|" if m[0] == "|" else m[0], line)
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", escape_bars)
