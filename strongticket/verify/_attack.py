@@ -19,6 +19,7 @@ from strongticket.verify._collapse import Collapsed, collapse
 from strongticket.verify._propagate import _common, _dyadic
 
 Floats = NDArray[np.float64]
+_Affine = tuple[Any, Any, Any]  # W+, W-, b in float64
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class _Pair:
     """f and g side by side in float64, with the gradient of one output's difference."""
 
     def __init__(self, target: Target, layers: Sequence[Collapsed]) -> None:
-        self.f, self.g = [], []
+        self.f: list[_Affine] = []
+        self.g: list[_Affine] = []
         for i, layer in enumerate(layers):
             scale = 2.0**layer.exponent
             bias = target.biases[i]
@@ -107,7 +109,7 @@ class _Pair:
 
     @staticmethod
     def _run(
-        layers: list[tuple[Floats, Floats, Floats]], x: Floats, output: NDArray[Any], sign: Floats
+        layers: list[_Affine], x: Floats, output: NDArray[Any], sign: Floats
     ) -> tuple[Floats, Floats]:
         negative = x < 0
         y, active = x, []

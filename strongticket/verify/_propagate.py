@@ -134,7 +134,8 @@ def weight_error(
 def _weight_error_ball(
     target: Target, layers: Sequence[Collapsed]
 ) -> tuple[Fraction, tuple[LayerError, ...]]:
-    size = Fraction(target.domain.radius)  # type: ignore[union-attr]
+    assert isinstance(target.domain, Ball)
+    size = Fraction(target.domain.radius)
     deviation = Fraction(0)
     steps = []
     for i, layer in enumerate(layers):

@@ -250,7 +250,7 @@ def _target_arrays(target: dict[str, Any]) -> list[tuple[Any, Any]]:
     head = {name: target[name] for name in ("widths", "biases", "domain")}
     if _sha256(_canonical(head), raw) != target["digest"]:
         raise RefutedError("the target's digest is not that of its weights and domain")
-    arrays = []
+    arrays: list[tuple[Any, Any]] = []
     if len(target["biases"]) != len(widths) - 1:
         raise UnreadableError("a target has one bias flag a layer")
     for i, has_bias in enumerate(target["biases"]):

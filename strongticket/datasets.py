@@ -1,0 +1,89 @@
+"""Real image data: the shipped digits, and folders of the user's own in the original layout.
+
+Nothing is ever downloaded.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib.resources
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strongticket.errors import InputError
+
+_IDX = {
+    "train_x": "train-images-idx3-ubyte",
+    "train_y": "train-labels-idx1-ubyte",
+    "test_x": "t10k-images-idx3-ubyte",
+    "test_y": "t10k-labels-idx1-ubyte",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Flat images in [0, 1], float32 of shape (N, d), and labels, int64 of shape (N,)."""
+
+    name: str
+    train_x: NDArray[np.float32]
+    train_y: NDArray[np.int64]
+    test_x: NDArray[np.float32]
+    test_y: NDArray[np.int64]
+
+
+def digits() -> Images:
+    """The shipped 8 x 8 digits: 1,397 to train on, the last 400 to test on (other writers)."""
+    file = importlib.resources.files("strongticket").joinpath("data/digits.npz")
+    with file.open("rb") as handle, np.load(handle) as data:
+        x = (data["images"].reshape(len(data["images"]), -1) / 16.0).astype(np.float32)
+        y = data["labels"].astype(np.int64)
+    return Images("digits", x[:-400], y[:-400], x[-400:], y[-400:])
+
+
+def idx_folder(folder: str | os.PathLike[str]) -> Images:
+    """MNIST or Fashion-MNIST from a folder with the four original idx files, gzipped or not.
+
+    The folder may be the one with the files or one above, in torchvision's layout
+    (``MNIST/raw``). InputError where a file is missing or is no idx file.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise InputError(f"no data folder {root}; give the folder with {_IDX['train_x']}[.gz]")
+    places = [root, root / "MNIST" / "raw", root / "FashionMNIST" / "raw", root / "raw"]
+    places += [root / "mnist"]
+    for place in places:
+        if any((place / f"{_IDX['train_x']}{end}").is_file() for end in ("", ".gz")):
+            arrays = {key: _read_idx(place, name) for key, name in _IDX.items()}
+            return Images(
+                place.name,
+                *(
+                    (a.reshape(len(a), -1) / 255.0).astype(np.float32)
+                    if key.endswith("x")
+                    else a.astype(np.int64)
+                    for key, a in arrays.items()
+                ),
+            )
+    raise InputError(
+        f"{root} holds no {_IDX['train_x']} or {_IDX['train_x']}.gz; give the folder with the four "
+        "original idx files"
+    )
+
+
+def _read_idx(folder: Path, name: str) -> NDArray[np.uint8]:
+    plain, zipped = folder / name, folder / f"{name}.gz"
+    path = plain if plain.is_file() else zipped
+    try:
+        data = gzip.decompress(path.read_bytes()) if path is zipped else path.read_bytes()
+    except (OSError, EOFError) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+    dims = data[3] if len(data) > 4 and data[:3] == b"\0\0\x08" else 0
+    if not dims or len(data) < 4 + 4 * dims:
+        raise InputError(f"{path} is not an idx file of unsigned bytes")
+    shape = tuple(int(n) for n in np.frombuffer(data, ">u4", dims, 4))
+    if len(data) != 4 + 4 * dims + int(np.prod(shape)):
+        raise InputError(f"{path} should hold {shape} bytes behind its header; it is truncated")
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * dims).reshape(shape)

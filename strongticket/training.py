@@ -1,0 +1,68 @@
+"""Train a small fully connected ReLU network: the targets of the demo and the experiments."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from strongticket.datasets import Images
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def train_relu(
+    data: Images,
+    hidden: Sequence[int],
+    *,
+    epochs: int,
+    seed: int,
+    biases: bool = False,
+    rate: float = 1e-3,
+    decay: float = 1e-4,
+    batch: int = 128,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> nn.Sequential:
+    """A trained classifier with the given hidden widths: AdamW, cross-entropy, cosine schedule.
+
+    `decay` is AdamW's decoupled weight decay times 1,000 steps (it is divided by the rate), so
+    that larger values give smaller norms and with them narrower theorem networks.
+    """
+    import torch
+    from torch import nn
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        widths = [data.train_x.shape[1], *hidden, int(data.train_y.max()) + 1]
+        layers: list[nn.Module] = []
+        for a, b in itertools.pairwise(widths):
+            layers += [nn.Linear(a, b, bias=biases), nn.ReLU()]
+        model = nn.Sequential(*layers[:-1])
+        x, y = torch.from_numpy(data.train_x), torch.from_numpy(data.train_y)
+        steps = -(-len(x) // batch)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay / rate)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
+        for epoch in range(epochs):
+            for index in torch.randperm(len(x)).split(batch):
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(x[index]), y[index]).backward()
+                optimizer.step()
+                schedule.step()
+            if progress is not None:
+                progress("training the target", epoch + 1, epochs)
+    return model.eval()
+
+
+def accuracy(model: nn.Module, data: Images) -> float:
+    """The fraction of test images that a classifier labels right."""
+    import torch
+
+    hits = []
+    with torch.no_grad():
+        for low in range(0, len(data.test_x), 1024):
+            x = torch.from_numpy(data.test_x[low : low + 1024])
+            hits.append(model(x).argmax(1).numpy() == data.test_y[low : low + 1024])
+    return float(np.concatenate(hits).mean())
