@@ -1,0 +1,133 @@
+"""Which code does the work: numba where it can be imported, the same algorithms in NumPy else."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strongticket.errors import InputError
+from strongticket.subsetsum._keys import NARROW, Keys
+
+BackendName = Literal["numba", "numpy"]
+Integers = NDArray[np.int64]
+_LANES = 64
+_MOST_CHUNK = 1 << 14
+
+
+def split(n: int) -> int:
+    """p: candidates in each of the two sorted halves; the other n - 2p (1 or 2) are looped over."""
+    return (n - 1) // 2
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The compiled or plain functions of one backend, and what they share.
+
+    Attributes:
+        name: "numba" or "numpy".
+        solve: the merging network.
+        first_hit: enumeration in mask order.
+        least_size: enumeration by size, then in mask order.
+        sums_of: sums of masks, for the recomputation.
+        unpack: mask numbers to masks.
+    """
+
+    name: BackendName
+    solve: Callable[..., None]
+    first_hit: Callable[..., None]
+    least_size: Callable[..., None]
+    sums_of: Callable[..., None]
+    unpack: Callable[..., None]
+
+    def nearest(self, keys: Keys, rows: Integers) -> Integers:
+        """The number of the nearest subset's mask for every one of `rows`."""
+        numbers = np.zeros(len(keys.floor), np.int64)
+        n = keys.candidates.shape[1]
+        if n:
+            aim, tag = keys.tagged
+            for zero, part in _widths(keys, rows):
+                self.solve(keys.candidates, keys.step, aim, tag, part, split(n), zero, numbers)
+        return numbers[rows]
+
+    def hits(self, keys: Keys, low: Integers, high: Integers, bits: int) -> Integers:
+        """The least mask number below 2^bits within [low, high], -1 where there is none."""
+        numbers = np.zeros(len(keys.floor), np.int64)
+        for zero, part in _widths(keys, np.arange(len(numbers))):
+            self.first_hit(keys.candidates, keys.step, low, high, part, bits, zero, numbers)
+        return numbers
+
+    def smallest(
+        self, keys: Keys, low: Integers, high: Integers, rows: Integers, most_size: int
+    ) -> Integers:
+        """The least mask number of the least size within [low, high], -1 where there is none."""
+        numbers = np.zeros(len(keys.floor), np.int64)
+        for zero, part in _widths(keys, rows):
+            self.least_size(keys.candidates, keys.step, low, high, part, most_size, zero, numbers)
+        return numbers[rows]
+
+
+def _widths(keys: Keys, rows: Integers) -> list[tuple[NDArray[Any], Integers]]:
+    """The rows that int32 keys hold exactly, and the others for int64: same answers, twice the speed."""
+    narrow = keys.reach[rows] <= NARROW
+    if narrow.all():
+        return [(np.empty(0, np.int32), rows)]
+    parts = [(np.empty(0, np.int32), rows[narrow]), (np.empty(0, np.int64), rows[~narrow])]
+    return [(zero, part) for zero, part in parts if part.size]
+
+
+@cache
+def _load(name: BackendName) -> Backend:
+    network = importlib.import_module(f"strongticket.subsetsum.network_{name}")
+    enumerate_ = importlib.import_module(f"strongticket.subsetsum.enumerate_{name}")
+    return Backend(
+        name,
+        network.solve,
+        enumerate_.first_hit,
+        enumerate_.least_size,
+        enumerate_.sums_of,
+        enumerate_.unpack,
+    )
+
+
+def backend_of(name: BackendName | Backend | None) -> Backend:
+    """The backend asked for; None is numba, or NumPy where numba cannot be imported."""
+    if isinstance(name, Backend):
+        return name
+    if name is None:
+        try:
+            return _load("numba")
+        except ImportError:
+            return _load("numpy")
+    if name not in ("numba", "numpy"):
+        raise InputError(f"backend must be 'numba', 'numpy' or None (numba if it is there), got {name!r}")
+    try:
+        return _load(name)
+    except ImportError as error:
+        raise InputError(f"backend 'numba' cannot be imported ({error}); use 'numpy'") from None
+
+
+def over_chunks(work: Callable[[int, int], None], rows: int, threads: int | None) -> None:
+    """Call work(start, stop) over runs of rows, on `threads` threads (None: as many as CPUs)."""
+    if threads is None:
+        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
+        raise InputError(f"threads must be an integer of at least 1, or None, got {threads!r}")
+    share = -(-rows // (4 * threads))
+    chunk = min(max(-(-share // _LANES) * _LANES, _LANES), _MOST_CHUNK)
+    starts = range(0, rows, chunk)
+    threads = min(threads, len(starts))
+    if threads <= 1:
+        for start in starts:
+            work(start, min(start + chunk, rows))
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(lambda start: work(start, min(start + chunk, rows)), starts):
+            pass  # an error in a chunk is raised here

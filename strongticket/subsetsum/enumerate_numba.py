@@ -1,0 +1,214 @@
+"""Enumeration with early exit, compiled: the first mask that hits, and the least size that hits.
+
+Mask numbers (candidate j has weight 2^j) rise in both. `enumerate_numpy` does the same in arrays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from strongticket.subsetsum._jit import jit
+
+TILE = 11
+Array = Any  # one numba function serves int32 and int64 sums
+
+
+@jit
+def _grow(old: Array, new: Array, item: Any, low: Any, high: Any, cast: Any) -> int:
+    """new = old + item; the first index whose sum lies in [low, high], or -1."""
+    hits = cast(0)
+    for k in range(old.size):
+        v = cast(old[k] + item)
+        new[k] = v
+        hits |= cast(1) if (v >= low) & (v <= high) else cast(0)
+    return _first(new, low, high) if hits else -1
+
+
+@jit
+def _look(sums: Array, low: Any, high: Any, cast: Any) -> int:
+    """The first index whose sum lies in [low, high], or -1."""
+    hits = cast(0)
+    for k in range(sums.size):
+        hits |= cast(1) if (sums[k] >= low) & (sums[k] <= high) else cast(0)
+    return _first(sums, low, high) if hits else -1
+
+
+@jit
+def _first(sums: Array, low: Any, high: Any) -> int:
+    for k in range(sums.size):
+        if low <= sums[k] <= high:
+            return k
+    return -1
+
+
+@jit
+def first_hit(
+    candidates: Array,
+    step: int,
+    low: Array,
+    high: Array,
+    rows: Array,
+    bits: int,
+    zero: Array,
+    numbers: Array,
+) -> None:
+    """numbers[rows] = the least mask number below 2^bits with low <= sum <= high, else -1."""
+    cast = zero.dtype.type
+    tile = min(bits, TILE)
+    sums = np.zeros(1 << tile, zero.dtype)
+    for row in rows:
+        numbers[row] = -1
+        if low[row] <= 0 <= high[row]:
+            numbers[row] = 0
+            continue
+        least, most = cast(low[row]), cast(high[row])
+        if least > most:
+            continue
+        a = candidates[row * step]
+        for j in range(tile):
+            size = 1 << j
+            hit = _grow(sums[:size], sums[size : 2 * size], cast(a[j]), least, most, cast)
+            if hit >= 0:
+                numbers[row] = size + hit
+                break
+        if numbers[row] >= 0:
+            continue
+        for o in range(1, 1 << (bits - tile)):
+            taken = np.int64(0)
+            for j in range(bits - tile):
+                if (o >> j) & 1:
+                    taken += a[tile + j]
+            hit = _look(sums, cast(low[row] - taken), cast(high[row] - taken), cast)
+            if hit >= 0:
+                numbers[row] = (o << tile) | hit
+                break
+
+
+@jit
+def least_size(
+    candidates: Array,
+    step: int,
+    low: Array,
+    high: Array,
+    rows: Array,
+    most_size: int,
+    zero: Array,
+    numbers: Array,
+) -> None:
+    """numbers[rows] = the least mask number of the least size that has low <= sum <= high.
+
+    -1 where no size up to `most_size` has one.
+    """
+    cast = zero.dtype.type
+    n = candidates.shape[1]
+    pairs = np.zeros(n * (n - 1) // 2, zero.dtype)
+    triples = np.zeros(n * (n - 1) * (n - 2) // 6, zero.dtype)
+    a = np.zeros(n, zero.dtype)
+    for row in rows:
+        numbers[row] = -1
+        if low[row] <= 0 <= high[row]:
+            numbers[row] = 0
+            continue
+        least, most = cast(low[row]), cast(high[row])
+        if least > most:
+            continue
+        for j in range(n):
+            a[j] = cast(candidates[row * step, j])
+        for size in range(1, most_size + 1):
+            if size == 1:
+                number = _one(a, least, most, cast)
+            elif size == 2:
+                number = _two(a, pairs, least, most, cast)
+            elif size == 3:
+                number = _three(a, pairs, triples, least, most, cast)
+            else:
+                number = _more(a, triples, size, low[row], high[row], cast)
+            if number >= 0:
+                numbers[row] = number
+                break
+
+
+@jit
+def _one(a: Array, low: Any, high: Any, cast: Any) -> int:
+    hit = _look(a, low, high, cast)
+    return 1 << hit if hit >= 0 else -1
+
+
+@jit
+def _two(a: Array, pairs: Array, low: Any, high: Any, cast: Any) -> int:
+    """Fill pairs (i < j at j (j - 1) / 2 + i), give the first mask number that hits."""
+    for j in range(1, a.size):
+        start = j * (j - 1) // 2
+        hit = _grow(a[:j], pairs[start : start + j], a[j], low, high, cast)
+        if hit >= 0:
+            return (1 << j) | (1 << hit)
+    return -1
+
+
+@jit
+def _three(a: Array, pairs: Array, triples: Array, low: Any, high: Any, cast: Any) -> int:
+    """Fill triples in the order of their mask numbers, give the first that hits."""
+    start = 0
+    for j in range(2, a.size):
+        count = j * (j - 1) // 2
+        hit = _grow(pairs[:count], triples[start : start + count], a[j], low, high, cast)
+        if hit >= 0:
+            return (1 << j) | _pair_mask(hit)
+        start += count
+    return -1
+
+
+@jit
+def _pair_mask(index: int) -> int:
+    j = 1
+    while j * (j + 1) // 2 <= index:
+        j += 1
+    return (1 << j) | (1 << (index - j * (j - 1) // 2))
+
+
+@jit
+def _more(a: Array, triples: Array, size: int, low: Any, high: Any, cast: Any) -> int:
+    """size - 3 upper candidates in the order of their mask numbers, below them all triples."""
+    n = a.size
+    upper = (1 << (size - 3)) - 1  # over candidates 3 .. n - 1
+    while upper < 1 << (n - 3):
+        taken = np.int64(0)
+        least = n
+        for j in range(n - 1, 2, -1):
+            if (upper >> (j - 3)) & 1:
+                taken += a[j]
+                least = j
+        count = least * (least - 1) * (least - 2) // 6
+        hit = _look(triples[:count], cast(low - taken), cast(high - taken), cast)
+        if hit >= 0:
+            j = 2
+            while (j + 1) * j * (j - 1) // 6 <= hit:
+                j += 1
+            rest = hit - j * (j - 1) * (j - 2) // 6
+            return (upper << 3) | (1 << j) | _pair_mask(rest)
+        lowest = upper & -upper  # Gosper's step to the next number with as many bits
+        ripple = upper + lowest
+        upper = ripple | (((upper ^ ripple) >> 2) // lowest)
+    return -1
+
+
+@jit
+def sums_of(candidates: Array, step: int, mask: Array, sums: Array) -> None:
+    """sums[i] = the candidates of row i that mask keeps, added up in int64."""
+    n = mask.shape[1]
+    for i in range(mask.shape[0]):
+        total = np.int64(0)
+        for j in range(n):
+            total += candidates[i * step, j] * mask[i, j]
+        sums[i] = total
+
+
+@jit
+def unpack(numbers: Array, mask: Array) -> None:
+    """mask[i, j] = bit j of numbers[i]."""
+    for i in range(mask.shape[0]):
+        number = numbers[i]
+        for j in range(mask.shape[1]):
+            mask[i, j] = ((number >> j) & 1) != 0
