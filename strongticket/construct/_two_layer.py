@@ -197,7 +197,7 @@ class _Layer:
         exact = (grid == self.goals).all()
         self.limits = np.minimum(np.maximum(steps - (not exact), 0), 2.0**61).astype(np.int64)
         spread = 2.0 ** (pool.exponent + 48)  # the largest product
-        bits = math.ceil(math.log2(max(spread / accuracy.weight, 1.0))) + 2
+        bits = math.ceil(math.log2(max(spread / accuracy.weight, 1.0))) + 4
         chosen = min(max(bits, _SMALLEST_WINDOW), _LARGEST_WINDOW) if window is None else window
         self.window = min(chosen, pool.size)
         self.missed = self.retried = 0

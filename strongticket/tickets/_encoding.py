@@ -42,7 +42,7 @@ def encode(entries: Entries) -> Stored:
     for layout in LAYOUTS:
         if layout in forms:
             found.append(Stored(layout, False, forms[layout]))
-            packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+            packer = zlib.compressobj(6, zlib.DEFLATED, -15)
             found.append(Stored(layout, True, packer.compress(forms[layout]) + packer.flush()))
     return min(found, key=lambda form: len(form.data))
 

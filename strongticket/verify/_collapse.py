@@ -87,8 +87,9 @@ def _pair(ticket: Ticket, architecture: MLP, layer: int) -> Collapsed:
     )
     if exponents[0] is None or exponents[1] is None:
         raise InputError(f"the laws of {first} and {second} need power-of-two scales")
-    if products.size and int(np.abs(products).max()) * products.size >= 1 << 62:
-        raise InputError(f"the products of {first} and {second} may overflow 63 bits")
+    terms = int(np.bincount(rows * (d_in + 1) + inputs[slot]).max(initial=0))
+    if products.size and int(np.abs(products).max()) * terms >= 1 << 63:
+        raise InputError(f"a subset sum of {first} and {second} may overflow 63 bits")
 
     sums = np.zeros((2, d_out, d_in + 1), np.int64)
     group = (units[slot] < 0).astype(np.int64)

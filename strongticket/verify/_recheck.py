@@ -270,7 +270,7 @@ def _target_arrays(target: dict[str, Any]) -> list[tuple[Any, Any]]:
 def _widths(spec: dict[str, Any], parameters: dict[str, _Parameter]) -> list[int]:
     architecture = spec["architecture"]
     widths, biases = architecture["widths"], architecture["biases"]
-    wanted = {}
+    wanted: dict[str, tuple[int, ...]] = {}
     for i, bias in enumerate(biases):
         wanted[f"layers.{i}.weight"] = (widths[i + 1], widths[i])
         if bias:
