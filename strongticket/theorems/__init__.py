@@ -1,0 +1,21 @@
+"""Theorems as values. One module a paper; `THEOREMS` lists them by hand."""
+
+from strongticket.theorems import pensia2020 as pensia2020
+from strongticket.theorems import random_subset_sum as random_subset_sum
+from strongticket.theorems._evidence import Effort as Effort
+from strongticket.theorems._evidence import Row as Row
+from strongticket.theorems._theorem import Hypothesis as Hypothesis
+from strongticket.theorems._theorem import Theorem as Theorem
+
+THEOREMS: tuple[Theorem, ...] = (
+    random_subset_sum.R1,
+    random_subset_sum.R1PLUS,
+    random_subset_sum.R1PLUS_WHOLE,
+    random_subset_sum.DYNAMIC_PROGRAM,
+    random_subset_sum.PRODUCT,
+    random_subset_sum.COUNTING,
+    pensia2020.PUBLISHED,
+    pensia2020.FIRST,
+    pensia2020.EXPLICIT,
+    pensia2020.LOWER,
+)

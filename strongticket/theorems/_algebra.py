@@ -6,6 +6,7 @@ cut lemma to all 0/1 strings. Every function returns (whether it holds, what was
 
 from __future__ import annotations
 
+import functools
 from fractions import Fraction
 from typing import Any
 
@@ -19,6 +20,7 @@ SHIFT = Fraction(1, 1 << 14)  # what the discrete mixture may lose against (1/2)
 WINDOW = Fraction(3, 4)  # l: the window of the product theorem in units of s_a s_b
 
 
+@functools.cache
 def identities() -> Finding:
     """Convexity of 1/r on [1, 2], the potential's drift, and Markov's prefactors."""
     import sympy
@@ -35,6 +37,7 @@ def identities() -> Finding:
     return _all_zero(pairs)
 
 
+@functools.cache
 def grid_d1() -> Finding:
     """D1: odd steps link opposite parities, and the grid loses nothing for either parity of eta."""
     import sympy
@@ -50,6 +53,7 @@ def grid_d1() -> Finding:
     return _all_zero(pairs)
 
 
+@functools.cache
 def longer_window() -> Finding:
     """R1+: window * F_L(m) - L m (window - m) is a product of terms that are >= 0."""
     import sympy
@@ -67,6 +71,7 @@ def longer_window() -> Finding:
     return _all_zero(pairs)
 
 
+@functools.cache
 def cut_lemma_cases() -> Finding:
     """The closed inequalities of the cut lemma for t <= window / 3 (case ii)."""
     import sympy
@@ -85,6 +90,7 @@ def cut_lemma_cases() -> Finding:
     return _all_zero(pairs)
 
 
+@functools.cache
 def telescoping() -> Finding:
     """One induction step of the error formula with biases, for depths up to 6."""
     import sympy
@@ -99,6 +105,7 @@ def telescoping() -> Finding:
     return ok, "slack has no negative coefficient at depths 1 to 6"
 
 
+@functools.cache
 def cut_lemma_strings(length: int) -> Finding:
     """The cut lemma on every union of unit cells of [0, length], at every whole t."""
     n = length
@@ -121,19 +128,22 @@ def cut_lemma_strings(length: int) -> Finding:
     return worst <= 0, f"{checked} cases of length {n}, largest deficit {worst / 2:g}"
 
 
+@functools.cache
 def density_floor() -> Finding:
     """The discrete mixture's density on all 2^23 steps, against its floor g0."""
-    count = 1 << 23
-    c = (2.0 * np.arange(count) + 1.0) * float(GRID)
-    steps = np.cumsum((1.0 / (2.0 * np.arange(count) + 1.0))[::-1])[::-1]
-    lower = steps * (1 - count * 2.0**-52)  # a-priori rounding of a sum of positive terms
-    below = np.concatenate([[0.0], c[:-1]])  # g_disc = steps[k] on (c_{k-1}, c_k]
-    floor = 0.5 * np.log(1 / np.maximum(below, float(CAP))) - float(SHIFT)
-    inside = below <= float(WINDOW)
-    slack = float((lower - floor * (1 + 2.0**-50))[inside].min())
-    return slack >= 0, f"least slack {slack:.3g} over {int(inside.sum())} steps"
+    count, start = 1 << 23, 1 << 13  # c_start lies just above the cap
+    odd = 2.0 * np.arange(count) + 1.0
+    steps = np.cumsum(1.0 / odd[::-1])[::-1]  # g_disc = steps[k] on (c_{k-1}, c_k]
+    steps *= 1 - count * 2.0**-52  # a-priori rounding of a sum of positive terms
+    # From the cap to the window's end; below the cap the floor is constant and g_disc grows.
+    stop = int(WINDOW / GRID / 2) + 1
+    below = odd[start - 1 : stop] * float(GRID)
+    floor = (0.5 * np.log(1 / below) - float(SHIFT)) * (1 + 2.0**-50)
+    slack = float((steps[start : stop + 1] - floor).min())
+    return slack >= 0, f"least slack {slack:.3g} over {below.size} steps"
 
 
+@functools.cache
 def kappa_cells(kappa: Fraction, coarsest: int = 16, finest: int = 1 << 14) -> Finding:
     """Certify D(v) >= kappa v (1-v) on (0, 1/2] by subdivision in outward-rounded intervals.
 
@@ -142,14 +152,15 @@ def kappa_cells(kappa: Fraction, coarsest: int = 16, finest: int = 1 << 14) -> F
     """
     import mpmath
 
-    iv = mpmath.iv.clone() if hasattr(mpmath.iv, "clone") else mpmath.iv
+    iv = type(mpmath.iv)()  # a context of our own: its precision is state
     iv.prec = 80
-    growth = _ProductGrowth(iv)
+    growth = functools.cache(_ProductGrowth(iv))
+    exact = _ProductGrowth(iv).exact
     todo = [(Fraction(i, 2 * coarsest), Fraction(i + 1, 2 * coarsest)) for i in range(coarsest)]
     cells, least = 0, float("inf")
     while todo:
         v1, v2 = todo.pop()
-        ratio = growth(v2) / growth.exact(v2) / growth.exact(1 - v1)
+        ratio = growth(v2) / exact(v2) / exact(1 - v1)
         bound = float(mpmath.mpf(ratio.a))
         if bound * (1 - 2.0**-50) < float(kappa) * (1 + 2.0**-50):
             if (v2 - v1) * finest < 1:
@@ -168,6 +179,8 @@ class _ProductGrowth:
         self.iv = iv
         self.low, self.half, self.end = WINDOW / 3, WINDOW / 2, WINDOW
         self.flat = self._log_density(self.half)
+        self._moment = functools.cache(self._moment_of)
+        self._primitive = functools.cache(self._primitive_of)
 
     def exact(self, x: Fraction) -> Any:
         """The rational number as an interval."""
@@ -183,7 +196,7 @@ class _ProductGrowth:
     def _log_density(self, x: Fraction) -> Any:
         return -self.iv.log(self.exact(x)) / 2
 
-    def _moment(self, power: int, x: Fraction) -> Any:
+    def _moment_of(self, power: int, x: Fraction) -> Any:
         """The integral of s^power g~(s) over [0, x], power 0 or 1."""
         pieces = [
             (Fraction(0), CAP, self._log_density(CAP)),
@@ -203,7 +216,7 @@ class _ProductGrowth:
                 total += self._primitive(power, stop) - self._primitive(power, start)
         return total
 
-    def _primitive(self, power: int, s: Fraction) -> Any:
+    def _primitive_of(self, power: int, s: Fraction) -> Any:
         """An antiderivative of -(1/2) s^power ln s."""
         n = power + 1
         logarithm = self.iv.log(self.exact(s))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from strongticket.targets import Ball, Box, Domain
+from strongticket.targets import Box, Domain
 
 UP = 1 + 2.0**-40  # far above the rounding errors that it covers, far below anything that matters
 
@@ -60,5 +60,3 @@ def spectral_norm(matrix: NDArray[np.floating]) -> float:
     rest = size(w - us @ v) + gamma * (size(us) * size(v) + size(w))
     return (u_norm * float(s[0]) * v_norm + rest) * UP
 
-
-__all__ = ["Ball", "domain_radius", "operator_norm", "row_sum_norm", "spectral_norm", "vector_norm"]

@@ -15,7 +15,6 @@ from strongticket.bounds import Bound
 from strongticket.laws import Uniform
 from strongticket.theorems._coverage import doubled_radius, least_prefix, subset_sums
 from strongticket.theorems._evidence import (
-    CAN_REFUTE,
     SHOWS_CASE,
     Effort,
     Row,
@@ -183,5 +182,3 @@ def _rational(value: Any) -> Any:
     exact = Fraction(value)
     return sympy.Rational(exact.numerator, exact.denominator)
 
-
-__all__ = ["CAN_REFUTE", "Inequality", "SamplingTheorem", "exponential"]

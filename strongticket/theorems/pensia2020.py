@@ -1,0 +1,317 @@
+r"""Pensia, Rajput, Nagle, Vishwakarma, Papailiopoulos, NeurIPS 2020, arXiv 2006.07990.
+
+"Optimal Lottery Tickets via Subset Sum: Logarithmic Over-Parameterization is Sufficient": a random
+ReLU network of depth 2L, wider by a logarithm, can be pruned to every target of depth L.
+
+PUBLISHED is the statement as printed, FIRST and EXPLICIT are ours, with every constant, for targets
+of any norm, with biases, on the grid that the toolkit's weights live on. EXPLICIT has the smaller
+widths. LOWER is the paper's lower bound. Proofs: docs/theorems/proofs.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import sympy
+
+from strongticket import philox
+from strongticket.bounds import Bound
+from strongticket.laws import SignedConstant, Uniform
+from strongticket.targets import Ball, Box, Target
+from strongticket.theorems import _algebra, _plan
+from strongticket.theorems._evidence import CAN_REFUTE, SHOWS_CASE, Effort, Row, algebra
+from strongticket.theorems._network import REACH, RESOLUTION, TwoLayerTheorem, pool_bound
+from strongticket.theorems._sampling import SamplingTheorem, exponential
+from strongticket.theorems._theorem import ACCURACY, CONFIDENCE, OURS, Hypothesis, Theorem
+from strongticket.theorems.random_subset_sum import GRID, PRODUCT, PRODUCT_INEQUALITIES
+
+PAPER = "Pensia et al., NeurIPS 2020, arXiv 2006.07990"
+
+C, L, epsilon, delta, d_in, d_out, d = sympy.symbols(
+    "C L epsilon delta d_in d_out d", positive=True
+)
+W, eta = sympy.symbols("W eta", positive=True)
+
+PUBLISHED = Theorem(
+    key="pensia2020_published",
+    title="Logarithmic over-parameterization suffices (as published)",
+    source=f"{PAPER}, Theorem 1",
+    claim=(
+        "Let the target have depth L, no biases and $\\|W_i\\|_2 \\le 1$ in every layer. Let the "
+        "random network have depth 2L, weights from $\\mathrm{U}[-1, 1]$, and "
+        "$2 d_{i-1} n_i$ hidden neurons between the layers that stand for target layer i. There "
+        "is a constant C such that with probability at least $1 - \\delta$ every such target is "
+        "within $\\varepsilon$ on the unit ball of some pruned network, if {bound}"
+    ),
+    hypotheses=(ACCURACY, CONFIDENCE),
+    bound=Bound(
+        "n_i",
+        C * sympy.log(2 * L * d_in * d_out / sympy.Min(epsilon, delta)),
+        "sufficient",
+        meanings=(
+            ("C", "a constant that the paper does not give"),
+            ("L", "depth of the target"),
+            ("d_in", "inputs of target layer i"),
+            ("d_out", "outputs of target layer i"),
+            ("epsilon", "sup error on the unit ball"),
+            ("delta", "failure probability of the random network"),
+        ),
+        unspecified=frozenset({"C"}),
+    ),
+    law=Uniform(1.0).latex,
+    false_bound="none: with C unspecified no width contradicts the statement",
+)
+
+_CLAIM = (
+    "Let the target have layers $x \\mapsto W_i x + b_i$ with ReLU between, on inputs of norm at "
+    "most $M_0$; norms are Euclidean on a ball, maximum norms on a box. Let "
+    "$s_i \\ge \\|W_i\\|$, $\\beta_i \\ge \\|b_i\\|$, $M_i = s_i M_{i-1} + \\beta_i$, and aim at "
+    f"the accuracies $$\\eta_i = {sympy.latex(_plan.WEIGHT_ACCURACY)}, \\qquad "
+    f"\\eta_i' = {sympy.latex(_plan.BIAS_ACCURACY)}$$ with $c = d_{{i-1}}$ for weights and 1 for "
+    "biases on a box, $\\sqrt{d_{i-1} d_i}$ and $\\sqrt{d_i}$ on a ball. Let the random network "
+    "have depth 2L, its weights uniform on the toolkit's grid in $(-s_a, s_a)$ and "
+    "$(-s_b, s_b)$ for the two layers that stand for layer i, and a pool of $N_i$ hidden neurons "
+    "for each input (and one for the bias, from the same law). With probability at least "
+    "$1 - \\delta$, all targets with these norms at once are within $\\varepsilon$ of some pruned "
+    "network on the whole domain, if {bound}"
+)
+_LAW = r"\mathrm{U}[-s_a, s_a],\ \mathrm{U}[-s_b, s_b]"
+_HYPOTHESES = (ACCURACY, CONFIDENCE, REACH, RESOLUTION)
+
+# ---- extremal targets: the largest weight at the reach, both sign groups, biases, small norms
+
+
+def _at_reach(domain: Box | Ball, biased: bool) -> Callable[[TwoLayerTheorem], tuple[str, Target]]:
+    """A 3-2-2 target whose largest weight lies at the edge of what its scales reach."""
+
+    def make(theorem: TwoLayerTheorem) -> tuple[str, Target]:
+        # accuracies are below 0.02 at epsilon 0.05, so this is within the reach of s_a s_b = 2
+        edge = float(dict(theorem.block.setting)["W"]) - (0.0 if theorem.whole else 0.02)
+        first = [[edge, -edge, 0.25], [-0.03, 0.0, edge]]
+        second = [[edge, -0.5], [0.125, -edge]]
+        shifts = ([0.4, -edge], [-0.2, 0.1]) if biased else (None, None)
+        layers = [
+            (np.array(w, np.float32), None if b is None else np.array(b, np.float32))
+            for w, b in zip((first, second), shifts, strict=True)
+        ]
+        where = f"box [{domain.low:g}, 1]" if isinstance(domain, Box) else "unit ball"
+        name = f"3-2-2, {where}, largest weight at the reach{', biases' if biased else ''}"
+        return name, Target(layers, domain)
+
+    return make
+
+
+_TARGETS = (
+    _at_reach(Box(0.0, 1.0), biased=False),
+    _at_reach(Box(-1.0, 1.0), biased=True),
+    _at_reach(Ball(1.0), biased=True),
+    _at_reach(Ball(1.0), biased=False),
+)
+_TELESCOPING = (
+    "error propagation with biases, one induction step",
+    lambda effort: _algebra.telescoping(),
+)
+
+_FIRST_RATE = sympy.log(2) / 4 - GRID  # the discrete mixture loses at most 2^-24 of ln(2)/4
+_FIRST_PREFACTOR, _FIRST_RATIO = 2 * W**2 / eta**2, 1 - (_FIRST_RATE - 3 * GRID * W / eta) / 4
+_FIRST_BLOCK = SamplingTheorem(
+    key="pensia2020_first_block",
+    title="Products behind a ReLU, by the uniform law that they contain",
+    source=f"{OURS}, R1 and R2",
+    claim="All $|z| \\le W/2$ within $\\eta$, $W = s_a s_b / 2$, if {bound}",
+    hypotheses=(),
+    bound=exponential(
+        "n",
+        _FIRST_PREFACTOR,
+        _FIRST_RATIO,
+        meanings=(
+            ("eta", "accuracy"),
+            ("delta", "failure probability"),
+            ("W", "window of targets, half of s_a s_b"),
+        ),
+    ),
+    law=PRODUCT.law,
+    extremal=PRODUCT.extremal,
+    prefactor=_FIRST_PREFACTOR,
+    ratio=_FIRST_RATIO,
+    setting=(("W", Fraction(1, 2)),),
+    reach=lambda eta: Fraction(1, 4),
+    gated=True,
+)
+FIRST = TwoLayerTheorem(
+    key="pensia2020_first",
+    title="Depth 2L with explicit constants: the uniform part of the product law",
+    source=f"{OURS}, 1.D'; on the grid D2; explicit form of {PAPER}, Theorem 1",
+    claim=_CLAIM,
+    hypotheses=_HYPOTHESES,
+    bound=pool_bound(_FIRST_BLOCK),
+    law=_LAW,
+    proof="pensia-first",
+    extremal={"targets": _TARGETS},
+    false_bound="pools just below the counting bound",
+    block=_FIRST_BLOCK,
+    whole=True,
+    inequalities=(
+        ("convexity, potential and Markov's inequality", lambda effort: _algebra.identities()),
+        _TELESCOPING,
+    ),
+)
+EXPLICIT = TwoLayerTheorem(
+    key="pensia2020_explicit",
+    title="Depth 2L with explicit constants: the whole product law",
+    source=f"{OURS}, B4; on the grid D2; explicit form of {PAPER}, Theorem 1",
+    claim=_CLAIM,
+    hypotheses=_HYPOTHESES,
+    bound=pool_bound(PRODUCT),
+    law=_LAW,
+    proof="pensia-explicit",
+    extremal={"targets": _TARGETS},
+    false_bound="pools just below the counting bound",
+    block=PRODUCT,
+    whole=False,
+    inequalities=(*PRODUCT_INEQUALITIES, _TELESCOPING),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lower(Theorem):
+    """P parameters give at most 2^P pruned networks, each near few targets."""
+
+    def rows(self, effort: Effort, false_width: bool = False) -> Iterator[Row]:
+        """Packing; fewer parameters than the bound on real networks; the doubled bound beaten."""
+        if false_width:
+            yield self._beaten()
+            return
+        yield algebra("packing of [-1, 1]: more than 1/(2 eps) points 2 eps apart", _packing())
+        for hidden in self.extremal["hidden"]:
+            yield self._too_small(hidden, effort.pick(50, 400))
+
+    def _too_small(self, hidden: int, trials: int) -> Row:
+        """1-hidden-1 ReLU networks with fewer parameters than the bound, all masks enumerated."""
+        parameters = 2 * hidden
+        error = Fraction(1, 1 << (parameters + 3))  # bound: P + 1
+        claimed = self.bound(epsilon=error, d=1)
+        words = philox.words(9, philox.stream("check", "lower"), 0, 2 * hidden * trials)
+        units = Uniform().units(words).astype(np.int64).reshape(trials, 2, hidden)
+        served = float(np.mean([_served(a, b, float(error)) for a, b in units]))
+        return Row(
+            "probability",
+            f"all masks of {trials} networks 1-{hidden}-1 (P = {parameters}), eps 2^-"
+            f"{parameters + 3}",
+            f"P < {claimed}: on average fewer than half of the targets |w| <= 1 are served",
+            f"{served:.2e} of them are",
+            parameters >= claimed or served >= 0.5,
+            CAN_REFUTE,
+        )
+
+    def _beaten(self) -> Row:
+        """A random linear network 1-6-6-1 with P = 48 that serves every |w| <= 1 at eps 2^-27.
+
+        Its middle weights are random signs times 1 (ten of them), 1/2, 1/4, ..., 2^-26; the outer
+        weights are 1. Subset sums of magnitudes that are complete (each at most the sum of the
+        smaller ones and one step) reach every step between the two extremes.
+        """
+        steps, error = 26, Fraction(1, 1 << 27)
+        parameters = 6 * 6 + 12
+        claimed = 2 * self.bound.real(epsilon=error, d=1)
+        sizes = np.array([1 << steps] * 10 + [1 << (steps - k) for k in range(1, 27)], np.int64)
+        good, trials = 0, 100
+        for seed in range(trials):
+            words = philox.words(seed, philox.stream("check", "lower doubled"), 0, sizes.size)
+            good += serves_unit_interval(sizes * SignedConstant(1.0).units(words), 1 << steps)
+        return Row(
+            "construction",
+            f"false on purpose: the bound doubled, d 1, eps {float(error):.2g}",
+            f"no network with P < {claimed:.4g} serves all |w| <= 1 with probability 1/2",
+            f"random linear networks 1-6-6-1, P = {parameters}: {good} of {trials} do, exactly",
+            2 * good > trials and parameters < claimed,
+            SHOWS_CASE,
+        )
+
+
+def serves_unit_interval(weights: np.ndarray, one: int) -> bool:
+    """Whether subset sums of integer `weights` reach every integer in [-one, one].
+
+    Sufficient and checked exactly: the magnitudes are complete (sorted, each is at most 1 + the
+    sum of the smaller ones), and the negative and positive parts reach the ends. Then the sums
+    are all integers between the two: a subset sum is minus the negative part plus a subset sum of
+    the magnitudes.
+    """
+    total = 0
+    for size in sorted(abs(int(w)) for w in weights):
+        if size > total + 1:
+            return False
+        total += size
+    negative = -int(weights[weights < 0].sum())
+    return negative >= one and total - negative >= one
+
+
+def _served(a: np.ndarray, b: np.ndarray, error: float) -> float:
+    """The fraction of |w| <= 1 whose map x -> w x some mask gives to `error` on [-1, 1]."""
+
+    def sums(group: np.ndarray) -> np.ndarray:
+        found = np.zeros(1)
+        for x in group:
+            found = np.concatenate([found, found + x])
+        return found
+
+    products = (a * b).astype(np.float64) * 2.0**-48
+    plus, minus = sums(products[a > 0]), sums(products[a < 0])
+    middle = (plus[:, None] + minus) / 2
+    room = error - abs(plus[:, None] - minus) / 2
+    low = np.clip((middle - room)[room > 0], -1, 1)
+    high = np.clip((middle + room)[room > 0], -1, 1)
+    order = np.argsort(low)
+    low, high = low[order], np.maximum.accumulate(high[order])
+    starts = np.maximum(low, np.concatenate([[-1.0], high[:-1]]))
+    return float(np.maximum(high - starts, 0.0).sum() / 2)
+
+
+def _packing() -> tuple[bool, str]:
+    worst = float("inf")
+    for k in range(1, 200):
+        error = Fraction(1, 2 * k + 1) if k % 2 else Fraction(1, 3 * k)
+        points = int(2 / (2 * error)) + 1
+        points -= (points - 1) * 2 * error == 2  # pairwise distances must exceed 2 eps
+        worst = min(worst, float(points * 2 * error))
+    return worst >= 1, f"least ratio {worst:.3g} over 199 accuracies"
+
+
+LOWER = Lower(
+    key="pensia2020_lower",
+    title="No smaller network has all tickets",
+    source=f"{PAPER}, Theorem 2",
+    claim=(
+        "Let a random network of any architecture, activation and law have P parameters. If for "
+        "every $W \\in \\mathbb{R}^{d \\times d}$ with $\\|W\\|_2 \\le 1$ it can be pruned, with "
+        "probability at least 1/2, to within $\\varepsilon$ of $x \\mapsto Wx$ on the unit ball, "
+        "then {bound}"
+    ),
+    hypotheses=(
+        Hypothesis(
+            r"$0 < \varepsilon < 1/2$",
+            lambda epsilon: (
+                None
+                if ACCURACY.test(epsilon=epsilon) is None and epsilon < 0.5
+                else f"epsilon must lie strictly between 0 and 1/2, got {epsilon!r}"
+            ),
+        ),
+    ),
+    bound=Bound(
+        "P",
+        d**2 * sympy.log(1 / (2 * epsilon)) / sympy.log(2) - 1,
+        "necessary",
+        meanings=(
+            ("epsilon", "sup error on the unit ball"),
+            ("d", "inputs and outputs of the target"),
+        ),
+    ),
+    law="any",
+    proof="pensia-lower",
+    extremal={"hidden": (3, 5)},
+    false_bound="twice the bound",
+)
+
