@@ -34,6 +34,7 @@ FLOORS = {
     "theorems": 4,
     "check": 5,
     "sweep": 5,
+    "proving": 5,
     "testing": 5,
     "report": 6,
     "cli": 6,
