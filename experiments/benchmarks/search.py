@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from strongticket.laws import SignedConstant
 from strongticket.networks import Network
 from strongticket.search import EdgePopup
+from strongticket.search.engine import Backend
 
 BAR_STEP, BAR_EVALUATION = 1.3, 1.02
 EXTRA_BYTES = 24  # scores twice, frozen weights twice, effective weights written, one line fill
@@ -57,7 +59,7 @@ def trainer(
 
     def step() -> None:
         optimizer.zero_grad()
-        nn.functional.cross_entropy(model(x), y).backward()
+        torch.autograd.backward(nn.functional.cross_entropy(model(x), y))
         optimizer.step()
 
     return step
@@ -97,7 +99,7 @@ def medians(
     return {name: statistics.median(times) for name, times in seen.items()}
 
 
-def measure(config: Config, device: str, backends: tuple[str, ...]) -> dict[str, float]:
+def measure(config: Config, device: str, backends: tuple[Backend, ...]) -> dict[str, float]:
     """Median seconds of every variant on one device."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(config.batch, config.widths[0], generator=generator).to(device)
@@ -113,20 +115,14 @@ def measure(config: Config, device: str, backends: tuple[str, ...]) -> dict[str,
     evaluations = {"dense evaluation": evaluator(dense, x)}
     kept = []
     for backend in backends:
-        for name, options in (
-            ("", {}),
-            (", scope=global", {"scope": "global"}),
-            (", refresh=10", {"refresh": 10}),
+        make = partial(EdgePopup, density=config.density, lr=0.1, backend=backend)
+        for name, variant in (
+            ("", make),
+            (", scope=global", partial(make, scope="global")),
+            (", refresh=10", partial(make, refresh=10)),
         ):
             model = mlp(config, device)
-            network = Network.sample(model, SignedConstant(), seed=0)
-            search = EdgePopup(
-                network,
-                config.density,
-                lr=0.1,
-                backend=backend,  # type: ignore[arg-type]
-                **options,  # type: ignore[arg-type]
-            )
+            search = variant(Network.sample(model, SignedConstant(), seed=0))
             kept.append(model)
             steps[f"edge-popup step, {backend}{name}"] = trainer(model, search, x, y)
             if not name:

@@ -87,6 +87,7 @@ class MaskSearch(torch.optim.Optimizer):
             if name not in self._layers
         ]
         self._by_parameter = {layer.parameter: layer for layer in self._layers.values()}
+        self._hints: dict[str, kernels.Hint] = {}
         self._backend = backend
         self._steps = 0
         self._kept: dict[str, Tensor] = {}  # the masks in force, where refresh lets them be old
@@ -253,7 +254,14 @@ class MaskSearch(torch.optim.Optimizer):
     def _rewrite(self, compiled: kernels.Kernels | None = None) -> None:
         """Select and write the effective weights; nothing is written if a score is not finite."""
         if compiled is not None:
-            fused.rewrite(compiled, self._layers, self.scores(), self._keep, self.method.ranking)
+            fused.rewrite(
+                compiled,
+                self._layers,
+                self.scores(),
+                self._keep,
+                self.method.ranking,
+                self._hints,
+            )
             if self.refresh == 1:
                 return
         found = selection.select(self.scores(), self._keep, self.method.ranking)

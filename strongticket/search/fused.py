@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from strongticket.search import kernels
-from strongticket.search.kernels import Kernels
+from strongticket.search.kernels import Hint, Kernels
 from strongticket.search.method import Method
 from strongticket.search.selection import Ranking, check_finite
 from strongticket.search.written import Masked
@@ -56,26 +57,24 @@ def rewrite(
     scores: Mapping[str, Tensor],
     keep: int | Mapping[str, int],
     ranking: Ranking,
+    hints: dict[str, Hint],
 ) -> None:
-    """Select exactly and write the effective weights; SearchError before anything is written."""
+    """Select exactly and write the effective weights; SearchError before anything is written.
+
+    `hints` remembers where each cut was; it is brought up to date.
+    """
     raw = ranking == "raw"
     bits = {name: _flat(tensor).view(np.int32) for name, tensor in scores.items()}
-    histogram = np.zeros(kernels.BINS, np.int64)
+    pools = [[name] for name in bits] if isinstance(keep, Mapping) else [list(bits)]
     found: dict[str, tuple[int, int]] = {}
-    if isinstance(keep, Mapping):
-        for name, array in bits.items():
-            histogram.fill(0)
-            loops.count(array, raw, histogram)
-            if kernels.suspicious(histogram):
-                check_finite({name: scores[name]})
-            (found[name],) = kernels.cut(loops, histogram, [array], raw, keep[name])
-    else:
-        for array in bits.values():
-            loops.count(array, raw, histogram)
-        if kernels.suspicious(histogram):
-            check_finite(scores)
-        cuts = kernels.cut(loops, histogram, list(bits.values()), raw, keep)
-        found = dict(zip(bits, cuts, strict=True))
+    for pool in pools:
+        count = keep[pool[0]] if isinstance(keep, Mapping) else keep
+        refuse = partial(check_finite, {name: scores[name] for name in pool})
+        hint = hints.get(pool[0])
+        cuts = kernels.cut(loops, [bits[name] for name in pool], raw, count, refuse, hint)
+        found |= zip(pool, cuts, strict=True)
+        key = cuts[0][0]
+        hints[pool[0]] = Hint(key) if hint is None else hint.moved(key)
     for name, layer in layers.items():
         _write(loops, layer, bits[name], raw, *found[name])
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS = 1 << 16
+_INFINITY = 0x7F800000  # the key of infinity; those of NaN are larger
 _ENDS = 0x80  # bins of keys with an exponent of all ones, at either end
 
 Bits = NDArray[np.int32]
@@ -33,8 +34,9 @@ class Kernels:
     `locate(histogram, keep) -> (top, inside, rest)`: the bin of the `keep`-th largest key, its
     number of entries, and how many of those are kept.
     `collect(bits, raw, top, out, filled) -> int`: append the keys of one bin to `out`.
-    `finish(candidates, keep) -> (key, ties)`: the `keep`-th largest candidate, and how many of
-    those equal to it are kept.
+    `sweep(bits, raw, low, high, out, filled) -> (above, filled, peak)`: append the keys in
+    [low, high] to `out`; the number of keys above, and the largest magnitude. `filled` exceeds
+    the room where that was too small.
     `equal(bits, raw, key) -> int`: how many keys equal `key`.
     `write(bits, raw, key, ties, frozen, out)`: `frozen` where kept and zero elsewhere; `ties` is
     negative where all entries equal to `key` are kept.
@@ -44,25 +46,42 @@ class Kernels:
     count: Callable[..., None]
     locate: Callable[..., tuple[int, int, int]]
     collect: Callable[..., int]
-    finish: Callable[..., tuple[int, int]]
+    sweep: Callable[..., tuple[int, int, int]]
     equal: Callable[..., int]
     write: Callable[..., None]
 
 
+@dataclass(frozen=True)
+class Hint:
+    """Where the cut was last time, and how far from there to look first: speed, nothing else."""
+
+    key: int
+    width: int = 1 << 15
+
+    def moved(self, key: int) -> Hint:
+        """The hint for the next time: four times the last move to either side."""
+        return Hint(key, min(max(4 * abs(key - self.key), 1 << 10), 1 << 15))
+
+
 def cut(
-    kernels: Kernels, histogram: Histogram, arrays: Sequence[Bits], raw: bool, keep: int
+    kernels: Kernels,
+    arrays: Sequence[Bits],
+    raw: bool,
+    keep: int,
+    refuse: Callable[[], None],
+    hint: Hint | None = None,
 ) -> list[tuple[int, int]]:
     """(key, ties) of each array when the `keep` largest of all of them are kept.
 
     The `ties` are negative where an array keeps all entries equal to `key`: the usual case, in
-    which `write` needs no second look. `histogram` is that of all `arrays` together.
+    which `write` needs no second look. `refuse` is called if some score may be NaN or infinite,
+    and raises if one is. With a `hint` that holds, one pass over the scores is enough.
     """
-    top, inside, rest = kernels.locate(histogram, keep)
-    candidates = np.empty(inside, np.int32)
-    filled = 0
-    for bits in arrays:
-        filled = kernels.collect(bits, raw, top, candidates, filled)
-    key, ties = kernels.finish(candidates, rest)
+    near = None if hint is None else _near(kernels, arrays, raw, keep, refuse, hint)
+    candidates, rest = near or _binned(kernels, arrays, raw, keep, refuse)
+    at = candidates.size - rest
+    key = int(np.partition(candidates, at)[at])
+    ties = rest - int(np.count_nonzero(candidates > key))
     if int(np.count_nonzero(candidates == key)) == ties:
         return [(key, -1)] * len(arrays)
     found = []
@@ -76,6 +95,46 @@ def cut(
 def suspicious(histogram: Histogram) -> bool:
     """Whether a score may be NaN or infinite: a cheap test that never misses one."""
     return bool(histogram[-_ENDS:].any() or histogram[: _ENDS + 1].any())
+
+
+def _near(
+    kernels: Kernels,
+    arrays: Sequence[Bits],
+    raw: bool,
+    keep: int,
+    refuse: Callable[[], None],
+    hint: Hint,
+) -> tuple[Bits, int] | None:
+    """Keys near the hint, all ties of the cut among them, and how many are kept; or None."""
+    low = max(hint.key - hint.width, -_INFINITY)
+    high = min(hint.key + hint.width, _INFINITY)
+    room = np.empty(sum(bits.size for bits in arrays) // 64 + 1024, np.int32)
+    above = filled = peak = 0
+    for bits in arrays:
+        more, filled, largest = kernels.sweep(bits, raw, low, high, room, filled)
+        above, peak = above + more, max(peak, largest)
+        if filled > room.size:
+            return None
+    if peak >= _INFINITY:
+        refuse()
+    return (room[:filled], keep - above) if above < keep <= above + filled else None
+
+
+def _binned(
+    kernels: Kernels, arrays: Sequence[Bits], raw: bool, keep: int, refuse: Callable[[], None]
+) -> tuple[Bits, int]:
+    """The keys of the bin that holds the cut, and how many of them are kept."""
+    histogram = np.zeros(BINS, np.int64)
+    for bits in arrays:
+        kernels.count(bits, raw, histogram)
+    if suspicious(histogram):
+        refuse()
+    top, inside, rest = kernels.locate(histogram, keep)
+    candidates = np.empty(inside, np.int32)
+    filled = 0
+    for bits in arrays:
+        filled = kernels.collect(bits, raw, top, candidates, filled)
+    return candidates, rest
 
 
 @functools.cache
@@ -135,19 +194,28 @@ def compiled() -> Kernels | None:
         return filled
 
     @jit
-    def finish(candidates, keep):  # type: ignore[no-untyped-def]
-        prefix = (candidates[0] >> 16) << 16
-        for shift in (8, 0):
-            counts = np.zeros(256, np.int64)
-            for i in range(candidates.size):
-                if (candidates[i] ^ prefix) >> (shift + 8) == 0:
-                    counts[(candidates[i] >> shift) & 255] += 1
-            byte = 255
-            while counts[byte] < keep:
-                keep -= counts[byte]
-                byte -= 1
-            prefix |= byte << shift
-        return prefix, keep
+    def sweep(bits, raw, low, high, out, filled):  # type: ignore[no-untyped-def]
+        first, last = np.int32(low), np.int32(high)
+        above, peak = np.int64(0), zero
+        for start in range(0, bits.size, 128):
+            # A slice, for an index that starts at zero: only such loops become vector code.
+            block = bits[start : start + 128]
+            over, reached = zero, zero
+            for i in range(block.size):
+                key = key_of(block[i], raw)
+                over += np.int32(key > last)
+                reached += np.int32(key >= first)
+                peak = max(peak, block[i] & magnitude)
+            above += over
+            if over != reached:
+                if filled + 128 > out.size:
+                    return above, np.int64(out.size + 1), peak
+                for i in range(block.size):
+                    key = key_of(block[i], raw)
+                    if key >= first and key <= last:
+                        out[filled] = key
+                        filled += 1
+        return above, np.int64(filled), peak
 
     @jit
     def equal(bits, raw, key):  # type: ignore[no-untyped-def]
@@ -169,4 +237,4 @@ def compiled() -> Kernels | None:
                     else:
                         ties -= 1
 
-    return Kernels(descend, count, locate, collect, finish, equal, write)
+    return Kernels(descend, count, locate, collect, sweep, equal, write)

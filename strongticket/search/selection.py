@@ -137,9 +137,14 @@ def cuts(ranked: Sequence[Tensor], keep: int) -> list[Cut]:
 def mask(key: Tensor, cut: Cut) -> Tensor:
     """Which entries a cut keeps: (n,) bool from (n,) keys."""
     equal = key == cut.key
-    if key.device.type == "cpu" and bool(equal.sum() == cut.ties):
+    if on_host(key) and bool(equal.sum() == cut.ties):
         return key >= cut.key  # reading a value back is free here, and the running sum is not
     return (key > cut.key) | (equal & (equal.cumsum(0) <= cut.ties))
+
+
+def on_host(tensor: Tensor) -> bool:
+    """Whether a value can be read back without making the host wait for a device."""
+    return tensor.device.type == "cpu"
 
 
 def _decimal(density: float) -> Fraction:
@@ -151,7 +156,7 @@ def _decimal(density: float) -> Fraction:
 
 def _histogram(bins: Tensor, size: int) -> Tensor:
     """Entries a bin, (size,) int64. Integer sums: the same at every run, on every device."""
-    if bins.device.type == "cpu":
+    if on_host(bins):
         return torch.bincount(bins, minlength=size)
     # bincount looks for the largest bin first, which makes the host wait for the device.
     counts = torch.zeros(size, dtype=torch.int64, device=bins.device)
@@ -161,7 +166,7 @@ def _histogram(bins: Tensor, size: int) -> Tensor:
 def _low_histogram(key: Tensor, top: Tensor) -> Tensor:
     """The histogram of the low halves of the keys whose high half is `top`."""
     inside = (key >> 16) == top.to(key.device)
-    if key.device.type == "cpu":
+    if on_host(key):
         return torch.bincount(key[inside] & (_HALF - 1), minlength=_HALF)
     counts = torch.zeros(_HALF, dtype=torch.int64, device=key.device)
     return counts.scatter_add_(0, (key & (_HALF - 1)).long(), inside.long())

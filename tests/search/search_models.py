@@ -59,18 +59,18 @@ def oracle(scores: list[NDArray[np.float32]], keep: int, ranking: str) -> list[N
 
 
 def compiled_masks(
-    scores: list[NDArray[np.float32]], keep: int, ranking: str
+    scores: list[NDArray[np.float32]],
+    keep: int,
+    ranking: str,
+    hint: kernels.Hint | None = None,
 ) -> list[NDArray[np.bool_]]:
     """The same masks by the compiled loops."""
     loops = kernels.compiled()
     assert loops is not None
     raw = ranking == "raw"
     bits = [np.ascontiguousarray(s).reshape(-1).view(np.int32) for s in scores]
-    histogram = np.zeros(kernels.BINS, np.int64)
-    for array in bits:
-        loops.count(array, raw, histogram)
     found = []
-    cuts = kernels.cut(loops, histogram, bits, raw, keep)
+    cuts = kernels.cut(loops, bits, raw, keep, lambda: None, hint)
     for score, array, (key, ties) in zip(scores, bits, cuts, strict=True):
         out = np.full(array.size, 7, np.int32)
         loops.write(array, raw, key, ties, np.full(array.size, -1, np.int32), out)

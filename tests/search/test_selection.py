@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from search_models import compiled_masks, oracle
 
 from strongticket.errors import InputError, SearchError
-from strongticket.search import keep_count, kernels, select
+from strongticket.search import keep_count, kernels, select, selection
 from strongticket.search.selection import Ranking, masks
 
 Array = NDArray[np.float32]
@@ -62,6 +62,44 @@ def test_a_pooled_selection_is_that_of_the_concatenation(ranking: Ranking) -> No
     several = [CASES["normal"], CASES["few values"], CASES["constant"], CASES["70 percent zeros"]]
     for keep in (1, 4, 900, 3000, 10000, 25000, sum(s.size for s in several)):
         both(several, keep, ranking)
+
+
+@pytest.mark.parametrize("ranking", RANKINGS)
+def test_what_runs_on_a_device_gives_the_same_masks(
+    ranking: Ranking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "on_host", lambda tensor: False)
+    for scores in CASES.values():
+        for keep in {1, -(-scores.size // 3), scores.size}:
+            (mask,) = masks([torch.from_numpy(scores)], keep, ranking)
+            np.testing.assert_array_equal(mask.numpy(), oracle([scores], keep, ranking)[0])
+    several = [CASES["few values"], CASES["constant"], CASES["normal"]]
+    found = masks([torch.from_numpy(s) for s in several], 5000, ranking)
+    for mask, wanted in zip(found, oracle(several, 5000, ranking), strict=True):
+        np.testing.assert_array_equal(mask.numpy(), wanted)
+
+
+@pytest.mark.parametrize("ranking", RANKINGS)
+@pytest.mark.parametrize("width", [0, 1, 1 << 10, 1 << 15, 1 << 30])
+def test_a_hint_changes_nothing(width: int, ranking: Ranking) -> None:
+    for name in ("normal", "constant", "few values", "log-uniform", "extremes", "one"):
+        scores = CASES[name]
+        for keep in {1, -(-scores.size // 3), scores.size}:
+            wanted = oracle([scores], keep, ranking)[0]
+            least = np.abs(scores)[wanted] if ranking == "abs" else scores[wanted]
+            bits = int(least.min().view(np.int32))
+            near = bits if bits >= 0 else -(bits & 0x7FFFFFFF)  # where the cut is
+            for key in (near, near + width, near - 1, 0, 0x7F800000):
+                hint = kernels.Hint(key, width)
+                (mask,) = compiled_masks([scores], keep, ranking, hint)
+                np.testing.assert_array_equal(mask, wanted)
+
+
+def test_a_hint_follows_the_cut() -> None:
+    hint = kernels.Hint(1000).moved(2000)
+    assert (hint.key, hint.width) == (2000, 4000)
+    assert hint.moved(2001).width == 1 << 10
+    assert hint.moved(1 << 30).width == 1 << 15
 
 
 @given(
