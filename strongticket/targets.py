@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from strongticket import canonical
 from strongticket.errors import InputError
+from strongticket.files import write_whole
 
 if TYPE_CHECKING:
     from torch import nn
@@ -149,8 +153,79 @@ class Target:
                 parts.append(b.astype("<f4").tobytes())
         return b"".join(parts)
 
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write weights and domain as a safetensors file, whole or not at all."""
+        from safetensors.numpy import save
+
+        arrays: dict[str, NDArray[Any]] = {}
+        for i, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
+            arrays[f"layers.{i}.weight"] = w
+            if b is not None:
+                arrays[f"layers.{i}.bias"] = b
+        metadata = {_KEY: canonical.dumps(self.domain.spec()).decode()}
+        return write_whole(path, save(arrays, metadata=metadata))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], domain: Domain | None = None) -> Target:
+        """Read a target that `save` wrote, or any state dict of Linear layers.
+
+        A state dict (.safetensors, or .pt / .pth read without running code) holds
+        "<layer>.weight" and "<layer>.bias" entries, layers in the order of their numbers; it says
+        nothing of inputs, so it needs a `domain`.
+        """
+        arrays, stored = _read(Path(path))
+        if domain is None and stored is None:
+            raise InputError(f"{path} says nothing of its inputs; give a domain, say Box(0, 1)")
+        layers: dict[str, list[Any]] = {}
+        for name in sorted(arrays, key=_natural):
+            layer, _, kind = name.rpartition(".")
+            if kind not in ("weight", "bias") or (
+                kind == "bias" and f"{layer}.weight" not in arrays
+            ):
+                raise InputError(
+                    f"{path} has an entry {name}; a target has weights and biases only"
+                )
+            layers.setdefault(layer, [None, None])[kind == "bias"] = arrays[name]
+        pairs = [(w, b) for w, b in layers.values()]
+        return cls(pairs, domain if domain is not None else stored or Box(0.0, 1.0))
+
     def __repr__(self) -> str:
         return f"Target({'-'.join(map(str, self.widths))}, {self.domain})"
+
+
+_KEY = "strongticket-target"
+
+
+def _natural(name: str) -> list[tuple[int, int | str]]:
+    """Sort "layers.10" behind "layers.9"."""
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in name.split(".")]
+
+
+def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Domain | None]:
+    if not path.is_file():
+        raise InputError(f"no target file {path}")
+    try:
+        if path.suffix in (".pt", ".pth"):
+            import torch
+
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            return {name: value.numpy() for name, value in state.items()}, None
+        from safetensors import safe_open
+
+        with safe_open(path, "numpy") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            spec = json.loads((file.metadata() or {}).get(_KEY, "null"))
+        return arrays, None if spec is None else _domain(spec)
+    except Exception as error:  # whatever the two readers raise: the file is no state dict
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} cannot be read as a state dict: {error}") from error
+
+
+def _domain(spec: dict[str, str]) -> Domain:
+    if spec["kind"] == "box":
+        return Box(float.fromhex(spec["low"]), float.fromhex(spec["high"]))
+    return Ball(float.fromhex(spec["radius"]))
 
 
 def _layers(network: nn.Module | Sequence[Layer]) -> Iterator[tuple[Any, Any]]:

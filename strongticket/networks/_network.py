@@ -118,7 +118,11 @@ class Network:
         parameters = tuple(
             Parameter(name, shape, law.at(shape), masked) for name, shape, masked in drawn
         )
-        architecture = UserModel(_sample.plain(model).__class__.__name__)
+        from strongticket.networks import _modules
+
+        plain = _sample.plain(model)
+        known = _modules.architecture_of(plain) if all(p.masked for p in parameters) else None
+        architecture = known or UserModel(type(plain).__name__)
         network = cls(architecture, parameters, seed, weakref.ref(model))
         _sample.write_frozen(network, model)
         return network

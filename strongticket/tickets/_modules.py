@@ -11,28 +11,13 @@ from torch import nn
 
 from strongticket.errors import InputError
 from strongticket.networks import MLP
+from strongticket.networks._modules import ReluNetwork
 from strongticket.networks._sample import plain, write_frozen
 
 if TYPE_CHECKING:
     from strongticket.tickets._ticket import Ticket
 
 Indices = NDArray[np.int64]
-
-
-class ReluNetwork(nn.Module):
-    """Layers with ReLU between them: (batch, d_0) -> (batch, d_L)."""
-
-    def __init__(self, layers: list[nn.Module]) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(layers)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Apply all layers, ReLU after each but the last."""
-        *hidden, last = self.layers
-        for layer in hidden:
-            x = torch.relu(layer(x))
-        out: torch.Tensor = last(x)
-        return out
 
 
 class GatherScale(nn.Module):

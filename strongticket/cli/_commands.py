@@ -1,0 +1,336 @@
+"""The commands. Each imports what it needs when it runs, so that ``--help`` stays fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from tyro.conf import Positional
+
+from strongticket.cli import show
+from strongticket.cli._demo import Demo
+from strongticket.cli._search import Search
+
+if TYPE_CHECKING:
+    from strongticket.targets import Target as TargetValue
+
+Objectives = Literal["best", "sparsest", "within"]
+
+
+@dataclass(frozen=True)
+class Theorems:
+    """List the theorems, or show one: statement, hypotheses, bound, proof."""
+
+    key: Positional[str] = ""
+    """Key of the theorem to show; none lists all."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def run(self) -> int:
+        """List or show."""
+        from strongticket.check import find
+        from strongticket.theorems import THEOREMS
+
+        chosen = (find(self.key),) if self.key else THEOREMS
+        if self.json:
+            fields = ("key", "title", "source", "law", "statement")
+            show.as_json([{name: getattr(t, name) for name in fields} for t in chosen])
+        elif not self.key:
+            rows = [(t.key, t.bound.kind, t.title, t.source) for t in THEOREMS]
+            show.table("theorems", ("key", "bound", "what", "source"), rows)
+        else:
+            (theorem,) = chosen
+            show.line(f"{theorem.key}: {theorem.title}\n{theorem.source}\n")
+            show.line(theorem.statement + "\n")
+            for hypothesis in theorem.hypotheses:
+                show.line(f"assumes: {hypothesis.text}")
+            for name, meaning in theorem.bound.meanings:
+                show.line(f"{name}: {meaning}")
+            if theorem.proof:
+                show.line(f"proof: docs/theorems/proofs.md, ({theorem.proof})=")
+        return 0
+
+
+@dataclass(frozen=True)
+class Check:
+    """Hold theorems to their word: every bound as claimed, or made false on purpose."""
+
+    keys: Positional[tuple[str, ...]] = ()
+    """Keys of the theorems; see `strongticket theorems`."""
+    all: bool = False
+    """Check every theorem."""
+    quick: bool = False
+    """Fewer trials and cases, at most 15 seconds in all."""
+    false_width: bool = False
+    """Make every bound false on purpose; each must be refuted."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def run(self) -> int:
+        """Run the checks; 1 where one did not come out as it must."""
+        from strongticket.check import check_all, find
+        from strongticket.errors import InputError
+        from strongticket.theorems import THEOREMS
+
+        if self.all == bool(self.keys):
+            raise InputError("check needs keys of theorems, or --all, and not both")
+        chosen = THEOREMS if self.all else tuple(find(key) for key in self.keys)
+        with show.progress(quiet=self.json) as progress:
+            reports = check_all(chosen, self.quick, self.false_width, progress)
+        if self.json:
+            show.as_json([report.to_json() for report in reports])
+            return 0 if all(report.ok for report in reports) else 1
+        for report in reports:
+            show.table(
+                f"{report.theorem.key}: {report.theorem.title}",
+                ("kind", "what", "claimed", "measured", "verdict", "which"),
+                [(r.kind, r.name, r.claimed, r.measured, r.verdict, r.shows) for r in report.rows],
+            )
+        rows = [(r.theorem.key, r.verdict, f"{r.seconds:.1f} s") for r in reports]
+        show.table("verdicts", ("theorem", "verdict", "took"), rows)
+        return 0 if all(report.ok for report in reports) else 1
+
+
+@dataclass(frozen=True)
+class TargetFile:
+    """Where the target is and which inputs count."""
+
+    target: Path
+    """Target: a file of Target.save, or a state dict (.safetensors, .pt) of Linear layers."""
+    low: float | None = None
+    """Least input coordinate, where the file does not say it."""
+    high: float | None = None
+    """Largest input coordinate, where the file does not say it."""
+
+    def load(self) -> TargetValue:
+        """Read the target."""
+        from strongticket.errors import InputError
+        from strongticket.targets import Box, Target
+
+        if (self.low is None) != (self.high is None):
+            raise InputError("give both --low and --high, or neither")
+        if self.low is None or self.high is None:
+            return Target.load(self.target)
+        return Target.load(self.target, Box(self.low, self.high))
+
+
+@dataclass(frozen=True)
+class Construct:
+    """Prune a random network of the theorem's width down to a target."""
+
+    file: tyro.conf.OmitArgPrefixes[TargetFile]
+    epsilon: float = 0.05
+    """Accuracy over the whole domain."""
+    delta: float = 0.01
+    """Failure probability of the random network."""
+    seed: int = 0
+    """Seed of the random network."""
+    objective: Objectives = "best"
+    """What a weight's subset is chosen for: least error, least size, or any within accuracy."""
+    out: Path = Path("ticket.safetensors")
+    """Where the ticket goes."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def run(self) -> int:
+        """Draw, construct, save."""
+        from strongticket import subsetsum
+        from strongticket.theorems import pensia2020
+
+        target, theorem = self.file.load(), pensia2020.EXPLICIT
+        verbs = {
+            "best": subsetsum.best,
+            "sparsest": subsetsum.sparsest,
+            "within": subsetsum.within,
+        }
+        network = theorem.network(target, epsilon=self.epsilon, delta=self.delta, seed=self.seed)
+        with show.progress(quiet=self.json) as progress:
+            ticket = theorem.construct(
+                network,
+                target,
+                epsilon=self.epsilon,
+                objective=verbs[self.objective],
+                progress=progress,
+            )
+        ticket.save(self.out)
+        if self.json:
+            show.as_json({"ticket": self.out, "id": ticket.ticket_id, **ticket.provenance})
+        else:
+            show.table(
+                f"{ticket} -> {self.out}",
+                ("layer", "hidden an input", "read", "live", "kept"),
+                [
+                    (i + 1, x["pool"], x["candidates_read"], x["live_neurons"], x["kept"])
+                    for i, x in enumerate(ticket.provenance["layers"])
+                ],
+            )
+        return 0
+
+
+@dataclass(frozen=True)
+class Certify:
+    """Prove how far a ticket is from its target, over the whole domain."""
+
+    ticket: Positional[Path]
+    """The ticket file."""
+    file: tyro.conf.OmitArgPrefixes[TargetFile]
+    epsilon: float | None = None
+    """What the bound is compared with; exit code 1 where it is larger."""
+    out: Path = Path("proof.json")
+    """Where the certificate goes."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def run(self) -> int:
+        """Load, certify, save."""
+        from strongticket.tickets import Ticket
+        from strongticket.verify import certify
+
+        certificate = certify(Ticket.load(self.ticket), self.file.load(), self.epsilon)
+        certificate.save(self.out)
+        holds = self.epsilon is None or certificate.holds
+        if self.json:
+            found = {"bound": certificate.bound, "method": certificate.method, "holds": holds}
+            show.as_json({**found, "epsilon": self.epsilon, "certificate": self.out})
+        else:
+            show.line(f"{certificate}\ncertificate: {self.out}")
+            show.line("a bound on real-number networks; a float execution adds its rounding")
+        return 0 if holds else 1
+
+
+@dataclass(frozen=True)
+class Recheck:
+    """Confirm a certificate from its file alone, by a program that imports no prover."""
+
+    certificate: Positional[Path]
+    """The certificate file."""
+    target: Path | None = None
+    """A target file that the certificate must be about."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def run(self) -> int:
+        """Recheck; 1 where a claim is false."""
+        from strongticket.errors import ClaimError, FileError
+        from strongticket.targets import Target
+        from strongticket.verify import RefutedError, UnreadableError, recheck
+
+        target = None if self.target is None else Target.load(self.target)
+        try:
+            found = recheck(self.certificate, target)
+        except UnreadableError as error:
+            raise FileError(str(error)) from error
+        except RefutedError as error:
+            raise ClaimError(f"{self.certificate}: {error}") from error
+        claim = None if found.epsilon is None else float(found.epsilon)
+        if self.json:
+            show.as_json(
+                {
+                    "bound": float(found.bound),
+                    "epsilon": claim,
+                    "holds": found.holds if claim is not None else None,
+                    "subset_sums": found.subset_sums,
+                    "kept_weights": found.kept_weights,
+                    "target_digest": found.target_digest,
+                    "ticket_id": found.ticket_id,
+                }
+            )
+        else:
+            show.line(
+                f"confirmed: sup |f - g| <= {float(found.bound):.6g}, {found.subset_sums:,} subset "
+                f"sums over {found.kept_weights:,} kept weights checked exactly"
+            )
+            if claim is not None:
+                show.line(
+                    f"claimed epsilon {claim:g}: {'holds' if found.holds else 'DOES NOT HOLD'}"
+                )
+        return 0 if claim is None or found.holds else 1
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """Show a ticket file, or check it: every digest, every weight made again."""
+
+    action: Positional[Literal["show", "check"]]
+    """What to do; both read and verify the whole file."""
+    path: Positional[Path]
+    """The ticket file."""
+    json: bool = False
+    """Print one JSON document."""
+
+    def run(self) -> int:
+        """Load, which verifies; then print."""
+        from strongticket.tickets import Ticket as TicketValue
+
+        ticket = TicketValue.load(self.path)
+        network = ticket.network
+        size = self.path.stat().st_size
+        if self.json:
+            show.as_json(
+                {
+                    "id": ticket.ticket_id,
+                    "network": network.digest,
+                    "kept_digest": ticket.kept_digest,
+                    "seed": network.seed,
+                    "kept": ticket.mask.kept,
+                    "total": ticket.mask.total,
+                    "bytes": size,
+                    "provenance": dict(ticket.provenance),
+                }
+            )
+        elif self.action == "check":
+            show.line(f"ok: {self.path}, {size:,} bytes, {ticket}; id {ticket.ticket_id}")
+        else:
+            show.table(
+                f"{self.path}: {ticket}, {size:,} bytes, id {ticket.ticket_id[:16]}",
+                ("parameter", "shape", "law", "kept", "density"),
+                [
+                    (
+                        p.name,
+                        " x ".join(map(str, p.shape)),
+                        f"{p.law.name}({p.law.scale:g})",
+                        f"{ticket.mask[p.name].kept:,}" if p.masked else "all",
+                        f"{ticket.mask[p.name].density:.4g}" if p.masked else "1",
+                    )
+                    for p in network.parameters
+                ],
+            )
+        return 0
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """Say what is installed and what this machine offers."""
+
+    json: bool = False
+    """Print one JSON document."""
+
+    def run(self) -> int:
+        """Print versions, devices, threads and solvers."""
+        from strongticket.cli._doctor import findings
+
+        found = findings()
+        if self.json:
+            show.as_json(found)
+        else:
+            show.table("strongticket doctor", ("what", "found"), list(found.items()))
+        return 0
+
+
+def _named(name: str) -> object:
+    return tyro.conf.subcommand(name)
+
+
+Command = (
+    Annotated[Demo, _named("demo")]
+    | Annotated[Theorems, _named("theorems")]
+    | Annotated[Check, _named("check")]
+    | Annotated[Construct, _named("construct")]
+    | Annotated[Certify, _named("certify")]
+    | Annotated[Recheck, _named("recheck")]
+    | Annotated[Search, _named("search")]
+    | Annotated[Ticket, _named("ticket")]
+    | Annotated[Doctor, _named("doctor")]
+)

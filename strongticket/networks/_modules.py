@@ -1,0 +1,41 @@
+"""The torch module of the architectures that strongticket names."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from strongticket.networks._architectures import MLP
+
+
+class ReluNetwork(nn.Module):
+    """Layers with ReLU between them: (batch, d_0) -> (batch, d_L)."""
+
+    def __init__(self, layers: list[nn.Module]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply all layers, ReLU after each but the last."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = torch.relu(layer(x))
+        out: torch.Tensor = last(x)
+        return out
+
+
+def relu_network(architecture: MLP) -> ReluNetwork:
+    """A module of that architecture, its weights not yet meaningful: for `Network.sample`."""
+    pairs = zip(architecture.widths, architecture.widths[1:], architecture.biases, strict=False)
+    return ReluNetwork([nn.Linear(a, b, bias=bias) for a, b, bias in pairs])
+
+
+def architecture_of(model: nn.Module) -> MLP | None:
+    """The MLP that a `ReluNetwork` without biases is; None for any other module."""
+    if not isinstance(model, ReluNetwork):
+        return None
+    layers = [layer for layer in model.layers if isinstance(layer, nn.Linear)]
+    if len(layers) < len(model.layers) or any(layer.bias is not None for layer in layers):
+        return None
+    widths = (layers[0].in_features, *(layer.out_features for layer in layers))
+    return MLP(widths, (False,) * len(layers))
