@@ -59,6 +59,8 @@ class CheckReport:
             if not self.theorem.falsifiable:
                 return "has no false bound"
             return "false bound refuted" if self.ok else "FALSE BOUND NOT REFUTED"
+        if not self.theorem.falsifiable:
+            return "claims no number"
         return "REFUTED" if self.refuted else "not refuted"
 
     def to_json(self) -> dict[str, Any]:
@@ -149,5 +151,7 @@ def summary(reports: Sequence[CheckReport]) -> list[str]:
     for report in reports:
         kinds = [row.kind for row in report.rows]
         counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-        lines.append(f"{report.theorem.key:<22} {report.verdict:<24} {report.seconds:6.1f} s  {counts}")
+        lines.append(
+            f"{report.theorem.key:<22} {report.verdict:<24} {report.seconds:6.1f} s  {counts}"
+        )
     return lines

@@ -59,7 +59,7 @@ def longer_window() -> Finding:
     import sympy
 
     m, b, w = sympy.symbols("m b ell", positive=True)
-    L = w - b  # noqa: N806 - the theorem's name
+    L = w - b
     short, long = m * b - m**2 / 2, b**2 / 2  # the part of a(w - a) beyond L
     pairs = {
         "m <= b": (w * (m * (w - m) - short) - L * m * (w - m), m**2 * (w / 2 - b)),

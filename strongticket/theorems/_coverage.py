@@ -16,7 +16,7 @@ EXACT_SUMS = 1 << 19  # beyond this many sums only some are kept, and "not good"
 
 
 def subset_sums(samples: Integers) -> Integers:
-    """All 2^n subset sums of `samples` (n,), sorted; int64, which the caller keeps from wrapping."""
+    """All 2^n subset sums of `samples` (n,), sorted; the caller keeps them within int64."""
     sums = np.zeros(1, np.int64)
     for x in samples.tolist():
         sums = _merged(sums, x)

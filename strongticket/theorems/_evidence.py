@@ -124,6 +124,8 @@ def slope(
     claimed = f"slope at most {coefficient:.3g}"
     if least is not None:
         claimed = f"slope between {least:.3g} and {coefficient:.3g}"
+    if least is not None and coefficient == math.inf:
+        claimed = f"slope at least {least:.3g}"
     return Row(
         "scaling",
         name,

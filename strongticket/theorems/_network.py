@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
 import sympy
 
 from strongticket.bounds import Bound
 from strongticket.construct import two_layer
-from strongticket.errors import ConstructionError, InputError, ReachError, WidthError
+from strongticket.errors import InputError, ReachError, WidthError
 from strongticket.laws import Uniform
 from strongticket.networks import MLP, Network
-from strongticket.targets import Ball, Box, Target
-from strongticket.theorems import _plan
-from strongticket.theorems._evidence import SHOWS_CASE, Effort, Row, algebra, failures
+from strongticket.targets import Target
+from strongticket.theorems import _network_rows, _plan
+from strongticket.theorems._evidence import Effort, Row
 from strongticket.theorems._plan import LayerPlan, Norms
 from strongticket.theorems._sampling import Inequality, SamplingTheorem
 from strongticket.theorems._theorem import Hypothesis, Theorem
 from strongticket.tickets import Ticket
-from strongticket.verify import Certificate, certify
 
 
 def pool_bound(block: SamplingTheorem) -> Bound:
@@ -124,22 +121,18 @@ class TwoLayerTheorem(Theorem):
     def pool(self, plan: LayerPlan, depth: int, delta: float | Fraction) -> int:
         """N_i: how many hidden neurons every input of one target layer needs."""
         eta, eta_bias = plan.finer
-        return max(
-            1,
-            self.bound(
-                **{
-                    "L": depth,
-                    "g": plan.groups,
-                    "d_in": plan.inputs,
-                    "d_out": plan.outputs,
-                    "b": int(plan.biased),
-                    "W_i": plan.window,
-                    "eta_i": eta,
-                    "eta_i'": eta_bias if plan.biased else eta,
-                    "delta": delta,
-                }
-            ),
-        )
+        values: dict[str, float | Fraction] = {
+            "L": depth,
+            "g": plan.groups,
+            "d_in": plan.inputs,
+            "d_out": plan.outputs,
+            "b": int(plan.biased),
+            "W_i": plan.window,
+            "eta_i": eta,
+            "eta_i'": eta_bias if plan.biased else eta,
+            "delta": delta,
+        }
+        return max(1, self.bound(**values))
 
     def network(
         self, target: Target, epsilon: float, delta: float, seed: int, **options: Any
@@ -151,7 +144,7 @@ class TwoLayerTheorem(Theorem):
         self.require(epsilon=epsilon, delta=delta)
         plans = self.plan(target, epsilon, **options)
         pools = [self.pool(plan, target.depth, delta) for plan in plans]
-        return self._mlp(plans, pools, seed)
+        return self.mlp(plans, pools, seed)
 
     def construct(
         self,
@@ -186,83 +179,11 @@ class TwoLayerTheorem(Theorem):
 
     def rows(self, effort: Effort, false_width: bool = False) -> Iterator[Row]:
         """Algebra, construction at extremal targets, probability over seeds, scaling of a block."""
-        if false_width:
-            yield from self._false_rows(effort)
-            yield from self.block.rows(effort, false_width=True)
-            return
-        for name, inequality in self.inequalities:
-            yield algebra(name, inequality(effort))
-        targets = self.extremal["targets"]
-        for make in targets[: effort.pick(2, 99)]:
-            yield from self._construction(make, effort)
-        yield self._seeds(effort)
-        yield self.block._scaling(effort)
+        rows = _network_rows.false_rows if false_width else _network_rows.rows
+        return rows(self, effort)
 
-    def _construction(self, make: Any, effort: Effort) -> Iterator[Row]:
-        epsilon, delta = 0.05, 0.01
-        name, target = make(self)
-        plans, norms = self.plan(target, epsilon), Norms.of(target)
-        sound = _plan.propagated(target, plans, norms)
-        yield algebra(
-            f"{name}: the accuracies propagate to at most epsilon",
-            (sound <= Fraction(epsilon), f"{float(sound):.6g} of {epsilon:g}, in rationals"),
-        )
-        network = self.network(target, epsilon, delta, seed=11)
-        pools = [self.pool(plan, target.depth, delta) for plan in plans]
-        claimed = f"sup error at most {epsilon:g} at pools {pools}"
-        try:
-            ticket = self.construct(network, target, epsilon, delta=delta)
-        except ConstructionError as error:
-            yield Row("construction", name, claimed, str(error), True, SHOWS_CASE)
-            return
-        certificate = certify(ticket, target, epsilon)
-        worst = _worst_ratio(certificate, plans)
-        corner = _corner_error(certificate, effort.pick(64, 512))
-        yield Row(
-            "construction",
-            name,
-            claimed,
-            f"certified {certificate.bound:.3g}, corners {float(corner):.3g}, "
-            f"worst weight at {float(worst):.3g} of its accuracy",
-            worst > 1 or not certificate.holds or corner > certificate.exact_bound,
-            SHOWS_CASE,
-        )
-
-    def _seeds(self, effort: Effort) -> Row:
-        """At the largest delta, where the claim is nearest to failing: every seed a network."""
-        epsilon, delta, trials = 0.05, 0.5, effort.pick(12, 100)
-        name, target = self.extremal["targets"][0](self)
-        failed = 0
-        for seed in range(trials):
-            network = self.network(target, epsilon, delta, seed=seed)
-            try:
-                self.construct(network, target, epsilon, delta=delta)
-            except ConstructionError:
-                failed += 1
-        return failures(f"{name}: delta {delta:g}, one network a seed", delta, failed, trials)
-
-    def _false_rows(self, effort: Effort) -> Iterator[Row]:
-        """Pools too small to tell the targets apart: the construction must fail."""
-        epsilon, delta, trials = 0.05, 0.01, effort.pick(8, 30)
-        name, target = self.extremal["targets"][0](self)
-        plans = self.plan(target, epsilon)
-        pools = [
-            max(1, int((Fraction(p.window) / 2 / Fraction(p.eta))).bit_length() - 2) for p in plans
-        ]
-        failed = 0
-        for seed in range(trials):
-            try:
-                two_layer(self._mlp(plans, pools, seed), target, [p.accuracy for p in plans])
-            except ConstructionError:
-                failed += 1
-        yield failures(
-            f"false on purpose, {name}: pools {pools}, below the counting bound",
-            delta,
-            failed,
-            trials,
-        )
-
-    def _mlp(self, plans: tuple[LayerPlan, ...], pools: list[int], seed: int) -> Network:
+    def mlp(self, plans: tuple[LayerPlan, ...], pools: list[int], seed: int) -> Network:
+        """The random network with these pools, whether or not they are wide enough."""
         widths = [plans[0].inputs]
         biases: list[bool] = []
         laws: list[Uniform] = []
@@ -328,63 +249,3 @@ def _scales(network: Network, target: Target) -> tuple[tuple[float, float], ...]
                 raise InputError(f"the theorem is about uniform weights; layer {2 * i} has {law}")
         found.append((float(laws[0].scale or 0), float(laws[1].scale or 0)))
     return tuple(found)
-
-
-def _worst_ratio(certificate: Certificate, plans: tuple[LayerPlan, ...]) -> Fraction:
-    """The largest weight or bias error, in units of its accuracy; exact."""
-    worst = Fraction(0)
-    target = certificate.target
-    for i, (plan, layer) in enumerate(zip(plans, certificate.layers, strict=True)):
-        unit = Fraction(2) ** layer.exponent
-        signs = (layer.plus,) if plan.groups == 1 else (layer.plus, layer.minus)
-        for effective in signs:
-            pairs = zip(effective.ravel().tolist(), target.weights[i].ravel().tolist(), strict=True)
-            error = max(abs(Fraction(a) * unit - Fraction(w)) for a, w in pairs)
-            worst = max(worst, error / Fraction(plan.eta))
-        bias = target.biases[i]
-        if bias is not None:
-            pairs = zip(layer.bias.tolist(), bias.tolist(), strict=True)
-            error = max(abs(Fraction(a) * unit - Fraction(w)) for a, w in pairs)
-            worst = max(worst, error / Fraction(plan.eta_bias))
-    return worst
-
-
-def _corner_error(certificate: Certificate, most: int) -> Fraction:
-    """The largest error of the effective network at corners of the box (or axis points), exact."""
-    target, layers = certificate.target, certificate.layers
-    domain, d = target.domain, target.widths[0]
-    points: Iterator[tuple[float, ...]]
-    if isinstance(domain, Box):
-        points = itertools.islice(itertools.product((domain.high, domain.low), repeat=d), most)
-    else:
-        axes = np.concatenate([np.eye(d), -np.eye(d)]) * domain.radius
-        points = iter([tuple(p) for p in axes.tolist()][:most])
-    worst = Fraction(0)
-    for point in points:
-        exact = [Fraction(x) for x in point]
-        mine = list(exact)
-        for i, layer in enumerate(layers):
-            unit = Fraction(2) ** layer.exponent
-            weights = np.where(
-                np.array([x >= 0 for x in mine]), layer.plus.astype(object), layer.minus
-            )
-            mine = [
-                unit * (sum(int(a) * x for a, x in zip(row, mine, strict=True)) + int(b))
-                for row, b in zip(weights, layer.bias, strict=True)
-            ]
-            bias = target.biases[i]
-            shift = [0.0] * len(mine) if bias is None else bias.tolist()
-            exact = [
-                sum((Fraction(w) * x for w, x in zip(row, exact, strict=True)), Fraction(b))
-                for row, b in zip(target.weights[i].tolist(), shift, strict=True)
-            ]
-            if i < len(layers) - 1:
-                mine, exact = [max(x, Fraction(0)) for x in mine], [max(x, Fraction(0)) for x in exact]
-        gaps = [abs(a - b) for a, b in zip(mine, exact, strict=True)]
-        if isinstance(domain, Ball):
-            root = float(sum(g * g for g in gaps)) ** 0.5 * (1 - 2.0**-40)  # a lower bound
-            worst = max(worst, Fraction(root))
-        else:
-            worst = max(worst, *gaps)
-    return worst
-

@@ -58,5 +58,4 @@ def spectral_norm(matrix: NDArray[np.floating]) -> float:
     v_norm = math.sqrt(1 + size(v @ v.T - eye) + gamma * (size(v) ** 2 + s.size))
     us = u * s
     rest = size(w - us @ v) + gamma * (size(us) * size(v) + size(w))
-    return (u_norm * float(s[0]) * v_norm + rest) * UP
-
+    return float((u_norm * float(s[0]) * v_norm + rest) * UP)

@@ -102,9 +102,7 @@ class Theorem:
             )
         )
 
-    def construct(
-        self, network: Network, target: Target, epsilon: float, **options: Any
-    ) -> Ticket:
+    def construct(self, network: Network, target: Target, epsilon: float, **options: Any) -> Ticket:
         """The ticket of the proof; only theorems on networks with a number have one."""
         raise InputError(f"{self.key} constructs no ticket; use pensia2020.EXPLICIT")
 
@@ -121,9 +119,7 @@ def _real(value: Any) -> bool:
         return False
 
 
-ACCURACY = Hypothesis(
-    r"$0 < \varepsilon < \infty$", lambda epsilon: _positive("epsilon", epsilon)
-)
+ACCURACY = Hypothesis(r"$0 < \varepsilon < \infty$", lambda epsilon: _positive("epsilon", epsilon))
 CONFIDENCE = Hypothesis(
     r"$0 < \delta < 1$",
     lambda delta: (

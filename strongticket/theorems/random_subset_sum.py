@@ -7,30 +7,18 @@ All hold on the grid that the toolkit's weights live on. Proofs: docs/theorems/p
 
 from __future__ import annotations
 
-import functools
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
 import sympy
 
 from strongticket.bounds import Bound
-from strongticket.theorems import _algebra, _dynamic_program
-from strongticket.theorems._coverage import doubled_radius, subset_sums
-from strongticket.theorems._evidence import (
-    CAN_REFUTE,
-    SHOWS_CASE,
-    Effort,
-    Row,
-    algebra,
-    failures,
-    slope,
-)
+from strongticket.theorems import _algebra
+from strongticket.theorems._certified import DynamicProgram, certified_length
+from strongticket.theorems._certified import certificate as certificate
+from strongticket.theorems._counting import Counting
 from strongticket.theorems._sampling import SamplingTheorem, exponential
-from strongticket.theorems._theorem import CONFIDENCE, OURS, TOLERANCE, Hypothesis, Theorem
+from strongticket.theorems._theorem import CONFIDENCE, OURS, TOLERANCE, Hypothesis
 
 GRID = sympy.Rational(1, 1 << 24)
 KAPPA = Fraction(49, 125)  # certified by interval subdivision: `_algebra.kappa_cells`
@@ -111,9 +99,7 @@ _PLUS_MEANINGS = (
 )
 
 
-def _longer(
-    key: str, reach_text: str, prefactor: Any, **rest: Any
-) -> SamplingTheorem:
+def _longer(key: str, reach_text: str, prefactor: Any, **rest: Any) -> SamplingTheorem:
     return SamplingTheorem(
         key=key,
         title=f"Random subset sum: every target {reach_text.replace('$', '')}",
@@ -195,7 +181,7 @@ PRODUCT = SamplingTheorem(
             r"$\eta \le W/2$ and $3 \cdot 2^{-24}\, W < \kappa \eta$",
             lambda eta, W: (
                 None
-                if 3 * 2**-24 * W < KAPPA * Fraction(eta) and eta <= W / 2
+                if KAPPA * Fraction(eta) > 3 * 2**-24 * W and eta <= W / 2
                 else f"eta must lie in (3 * 2^-24 W / {KAPPA}, W/2] for W = {W}, got {eta!r}"
             ),
         ),
@@ -219,59 +205,6 @@ PRODUCT = SamplingTheorem(
 )
 
 
-def certificate(accuracy: float, cells: int = _dynamic_program.CELLS) -> Iterator[float]:
-    """Upper bounds on the failure probability of R1's event after 0, 1, 2, ... samples.
-
-    U[-1, 1] on the grid, all real |z| <= 1/2 within `accuracy`; every number rounded outward.
-    """
-    TOLERANCE.require(eta=accuracy)
-    R1.require(eta=accuracy, **dict(R1.setting))
-    # On the grid accuracy is rounded down to a * 2^-24: start >= a 2^-24, goal >= a 2^-25.
-    steps = int(Fraction(accuracy) * (1 << 24))
-    start, goal = steps / float(1 << 24), steps / float(1 << 25)
-    return _dynamic_program.failure_curve(start, goal, lambda v: 0.5 * v * (1 - v), cells)
-
-
-@functools.lru_cache(maxsize=64)
-def _length(eta: float | Fraction, delta: float | Fraction) -> int:
-    return _dynamic_program.least_length(certificate(float(eta)), float(delta))
-
-
-@dataclass(frozen=True, kw_only=True)
-class DynamicProgram(SamplingTheorem):
-    """R1 with its failure probability bounded step by step instead of in closed form."""
-
-    def width(self, eta: float, delta: float) -> int:
-        """The least n at which the certificate is at most delta."""
-        self.require(eta=eta, delta=delta, **dict(self.setting))
-        return self.bound(eta=eta, delta=delta)
-
-    def failure(self, n: int, eta: float) -> float:
-        """The certificate after n samples."""
-        return next(itertools.islice(certificate(eta), n, None))
-
-    def rows(self, effort: Effort, false_width: bool = False) -> Iterator[Row]:
-        """As every sampling theorem; and the certificate between closed form and experiment."""
-        yield from super().rows(effort, false_width)
-        if false_width:
-            return
-        yield algebra("never above the closed form of R1", self._below_closed_form(effort))
-        accuracy, trials = 0.05, effort.pick(200, 1000)
-        lengths = [least for least in self.shortest(trials, 40, accuracy, seed=5)]
-        for n in (17, 21, 25):
-            failed = sum(least is None or least > n for least in lengths)
-            name = f"eta {accuracy:g}: failures after n = {n}"
-            yield failures(name, self.failure(n, accuracy), failed, trials)
-
-    def _below_closed_form(self, effort: Effort) -> tuple[bool, str]:
-        most = -float("inf")
-        for accuracy in self.extremal["eta"][: effort.pick(1, 99)]:
-            bounds = list(itertools.islice(certificate(accuracy), 90))
-            for n, bound in enumerate(bounds):
-                most = max(most, bound - min(1.0, R1.failure(n, accuracy)))
-        return most <= 0, f"largest excess {most:.2g}"
-
-
 DYNAMIC_PROGRAM = DynamicProgram(
     key="rss_dp",
     title="Random subset sum: a sharper width by dynamic programming",
@@ -288,7 +221,7 @@ DYNAMIC_PROGRAM = DynamicProgram(
         sympy.Function("n_{DP}")(eta, delta),
         "sufficient",
         meanings=(_ACCURACY, _FAILURE),
-        procedure=_length,
+        procedure=certified_length,
     ),
     law=r"\mathrm{U}[-1, 1]",
     proof="rss-dp",
@@ -298,74 +231,8 @@ DYNAMIC_PROGRAM = DynamicProgram(
     ratio=_R1_RATIO,
     setting=R1.setting,
     reach=R1.reach,
+    closed_form=R1,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Counting(Theorem):
-    """2^n subset sums serve at most 2^n intervals of length 2 eta."""
-
-    def rows(self, effort: Effort, false_width: bool = False) -> Iterator[Row]:
-        """Below the bound nothing works; at it a chosen sample does; doubled it is beaten."""
-        if false_width:
-            yield self._beaten(effort)
-            return
-        yield algebra("a sample of n weights reaches R = (2^n - 1) eta", self._sharp())
-        trials = effort.pick(200, 2000)
-        for accuracy in self.extremal["eta"]:
-            n = self.bound(eta=accuracy, R=Fraction(1, 2)) - 1
-            good = sum(self._serves(x, accuracy) for x in R1.sample(trials, n, seed=6))
-            yield Row(
-                "probability",
-                f"eta {accuracy:g}: n = {n}, one below the bound",
-                "no sample serves all targets",
-                f"{good} of {trials} do",
-                good > 0,
-                CAN_REFUTE,
-            )
-        etas = [2.0**-k for k in (range(4, 8) if effort.quick else range(4, 11))]
-        lengths = [
-            [float(k or 0) for k in R1.shortest(effort.pick(30, 200), 40, e, seed=7)] for e in etas
-        ]
-        yield slope(
-            "least n that serves all targets, against log2(1/eta)",
-            [float(np.log2(1 / e)) for e in etas],
-            lengths,
-            float("inf"),
-            least=1.0,
-        )
-
-    @staticmethod
-    def _serves(sample: Any, accuracy: float) -> bool:
-        unit, half = int(Fraction(accuracy) * (1 << 24)), 1 << 23
-        return doubled_radius(subset_sums(sample), -half, half) <= 2 * unit
-
-    @staticmethod
-    def _sharp() -> tuple[bool, str]:
-        """Sums -eta (2^n - 2), ..., in steps of 2 eta: one negative weight and powers of two."""
-        for n in range(1, 15):
-            shift = (1 << (n - 1)) - 1
-            positive = [2 << k for k in range(n - 1)]  # all even sums up to 2^n - 2
-            sample = np.array([*positive, -2 * (shift + 1)][:n], np.int64)
-            radius = (1 << n) - 1
-            found = doubled_radius(subset_sums(sample), -radius, radius)
-            if found > 2:
-                return False, f"n = {n}: eta {found / 2:g} instead of 1"
-        return True, "n = 1 to 14, exactly"
-
-    def _beaten(self, effort: Effort) -> Row:
-        accuracy = 0.001
-        claimed = 2 * self.bound.real(eta=accuracy, R=Fraction(1, 2))
-        found = [k for k in R1.shortest(effort.pick(20, 100), 17, accuracy, seed=8) if k]
-        least = min(found, default=None)
-        return Row(
-            "construction",
-            f"false on purpose: the bound doubled, eta {accuracy:g}, R 1/2",
-            f"no sample of n < {claimed:.4g} serves all targets",
-            f"one of n = {least} does, exactly" if least else "none found",
-            least is not None and least < claimed,
-            SHOWS_CASE,
-        )
 
 
 COUNTING = Counting(
@@ -393,4 +260,5 @@ COUNTING = Counting(
     proof="counting",
     extremal={"eta": (0.05, 0.01)},
     false_bound="twice the bound",
+    sampler=R1,
 )
