@@ -25,8 +25,10 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> Path:
         os.umask(umask)
         Path(temporary).chmod(0o666 & ~umask)  # mkstemp makes private files
         Path(temporary).replace(target)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise FileError(f"cannot write {target}: {error.strerror}") from error
         raise
     return target
 

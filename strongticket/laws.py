@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Words = NDArray[np.uint32]
 Units = NDArray[np.int32]
+_LEAST = 2.0**-100  # between this and its inverse no float32 weight over- or underflows
 _NORMAL_TABLE_SHA256 = "2ab2b76e35eaabf88675cbfd3050b17989d8672cc2972bc60d860a7aa1e51999"
 
 
@@ -45,10 +46,13 @@ class Law:
     def __post_init__(self) -> None:
         if self.scale is None:
             return
-        rounded = float(np.float32(self.scale))
-        if not (math.isfinite(rounded) and rounded > 0):
-            raise InputError(f"{self.name} needs a finite scale > 0, got {self.scale!r}")
-        object.__setattr__(self, "scale", rounded)
+        try:
+            scale = float(self.scale)
+        except (TypeError, ValueError, OverflowError):
+            scale = math.nan
+        if not _LEAST <= scale <= 1 / _LEAST:
+            raise InputError(f"{self.name} needs a scale in [2^-100, 2^100], got {self.scale!r}")
+        object.__setattr__(self, "scale", float(np.float32(scale)))
 
     def at(self, shape: tuple[int, ...]) -> Self:
         r"""This law with its scale fixed for a parameter of `shape`.
@@ -226,7 +230,10 @@ def from_spec(spec: dict[str, Any]) -> Law:
     """The law that `Law.spec` described; InputError where it describes none."""
     for law in LAWS:
         if spec.get("law") == law.name and set(spec) == {f.name for f in fields(law)} | {"law"}:
-            found = law(scale=float.fromhex(str(spec["scale"])))
+            try:
+                found = law(scale=float.fromhex(spec["scale"]))
+            except (TypeError, ValueError, OverflowError):  # InputError, too, is a ValueError
+                break
             if found.spec() == spec:
                 return found
     known = ", ".join(law.name for law in LAWS)

@@ -46,8 +46,7 @@ def stream(purpose: str, name: str) -> int:
 def words(seed: int, stream: int, start: int, count: int) -> Words:
     """Words `start`, ..., `start + count - 1` of a stream, shape (count,), uint32."""
     _check(seed, stream)
-    if start < 0 or count < 0 or start + count > 1 << 66:
-        raise InputError(f"words needs 0 <= start and 0 <= count, got {start=}, {count=}")
+    _check_range(start, count)
     compiled = _compiled()
     out = np.empty(count, np.uint32)
     if compiled is not None:
@@ -118,6 +117,7 @@ def torch_words(
     import torch
 
     _check(seed, stream)
+    _check_range(start, count)
     first, last = start // 4, -(-(start + count) // 4)
     blocks = torch.arange(first, last, dtype=torch.int64, device=device)
     x0, x1 = blocks & _MASK, blocks >> 32
@@ -141,6 +141,14 @@ def _check(seed: int, stream: int) -> None:
     for name, value in (("seed", seed), ("stream", stream)):
         if not 0 <= value < 1 << 64:
             raise InputError(f"{name} must be an integer in [0, 2^64), got {value!r}")
+
+
+def _check_range(start: int, count: int) -> None:
+    if start < 0 or count < 0 or start + count > 1 << 63:
+        raise InputError(
+            f"words are numbered 0 .. 2^63 - 1: start and count must be >= 0 and end there, "
+            f"got {start=}, {count=}"
+        )
 
 
 @functools.cache

@@ -71,6 +71,8 @@ def from_spec(spec: dict[str, Any]) -> Architecture:
             found = UserModel(spec["class"])
         else:
             raise KeyError
+        if found.spec() != spec:
+            raise KeyError
     except (KeyError, TypeError) as error:
         raise InputError(f"an architecture is an mlp or a model, got {spec!r}") from error
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,14 @@ class Parameter:
     shape: tuple[int, ...]
     law: Law
     masked: bool = True
+
+    def __post_init__(self) -> None:
+        sizes = all(isinstance(n, int) and n >= 0 for n in self.shape)
+        if not (isinstance(self.name, str) and sizes and self.numel < 1 << 63):
+            raise InputError(
+                f"{self.name!r} needs a shape of integers >= 0, their product below 2^63, got "
+                f"{self.shape}"
+            )
 
     @property
     def numel(self) -> int:
@@ -63,6 +72,10 @@ class Network:
     _model: weakref.ReferenceType[nn.Module] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "seed", operator.index(self.seed))
+        except TypeError:
+            raise InputError(f"seed must be an integer, got {self.seed!r}") from None
         if not 0 <= self.seed < 1 << 64:
             raise InputError(f"seed must be an integer in [0, 2^64), got {self.seed!r}")
         names = [p.name for p in self.parameters]
@@ -71,6 +84,14 @@ class Network:
         streams = {philox.stream("weights", name) for name in names}
         if len(streams) < len(names):
             raise InputError("two parameter names fall on one random stream; rename one")
+        shapes = {p.name: p.shape for p in self.parameters}
+        if isinstance(self.architecture, MLP) and not (
+            self.architecture.shapes() == shapes and all(p.masked for p in self.parameters)
+        ):
+            raise InputError(
+                "an MLP's parameters are those of its architecture, all masked: "
+                f"{self.architecture.shapes()}; got {shapes}"
+            )
 
     @classmethod
     def mlp(
@@ -83,7 +104,7 @@ class Network:
     ) -> Network:
         """A fully connected ReLU network; a layer's bias is drawn from the layer's law."""
         depth = len(widths) - 1
-        flags = (biases,) * depth if isinstance(biases, bool) else tuple(biases)
+        flags = (biases,) * depth if isinstance(biases, bool) else tuple(map(bool, biases))
         architecture = MLP(tuple(int(w) for w in widths), flags)
         per_layer = (laws,) * depth if isinstance(laws, Law) else tuple(laws)
         if len(per_layer) != depth:
@@ -206,21 +227,19 @@ class Network:
         try:
             parameters = tuple(
                 Parameter(
-                    str(p["name"]),
-                    tuple(int(n) for n in p["shape"]),
+                    p["name"],
+                    tuple(p["shape"]),
                     laws.from_spec({"law": p["law"], "scale": p["scale"]}),
-                    bool(p["masked"]),
+                    p["masked"],
                 )
                 for p in spec["parameters"]
             )
-            network = cls(
-                _architectures.from_spec(spec["architecture"]), parameters, int(spec["seed"])
-            )
-        except (KeyError, TypeError) as error:
+            network = cls(_architectures.from_spec(spec["architecture"]), parameters, spec["seed"])
+            same = canonical.dumps(network.spec()) == canonical.dumps(spec)
+        except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"not a network's specification: {error!r} in {spec!r}") from error
-        known = network.architecture
-        if isinstance(known, MLP) and known.shapes() != {p.name: p.shape for p in parameters}:
-            raise InputError("the parameters' shapes are not those of the architecture")
+        if not same:
+            raise InputError(f"a network's specification has other keys or types: {spec!r}")
         return network
 
     @functools.cached_property

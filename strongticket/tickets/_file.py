@@ -28,6 +28,8 @@ from strongticket.tickets._mask import Mask
 
 FORMAT = 1
 KEY = "strongticket"
+_DOCUMENT = {"ticket", "ticket_id", "stored"}
+_STORED = {"layout", "deflated", "sha256"}
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -63,7 +65,7 @@ def to_bytes(ticket: dict[str, Any], mask: Mask, buffers: Arrays) -> bytes:
         },
     }
     tensors = {f"{n}.mask": np.frombuffer(s.data, np.uint8) for n, s in stored.items()}
-    tensors |= {f"{n}.buffer": np.ascontiguousarray(b) for n, b in buffers.items()}
+    tensors |= {f"{n}.buffer": np.asarray(b, order="C") for n, b in buffers.items()}
     return _safetensors(tensors, document)
 
 
@@ -73,14 +75,10 @@ def from_bytes(data: bytes, where: str) -> Contents:
     document, tensors = _parse(data, where)
     try:
         ticket, stored = document["ticket"], document["stored"]
-        version = ticket["format"]
-        if version != FORMAT:
-            raise FileError(
-                f"{where} is a ticket of format {version!r}; this version of strongticket reads "
-                f"format {FORMAT}: install a newer one"
-                if isinstance(version, int) and version > FORMAT
-                else f"{where}: {version!r} is no ticket format"
-            )
+        _check_version(ticket["format"], where)
+        given = {*(f"{n}.mask" for n in stored), *(f"{n}.buffer" for n in ticket["buffers"])}
+        if set(document) != _DOCUMENT or set(tensors) != given:
+            raise FileError(f"{where} is not a ticket that strongticket wrote: it holds other data")
         shapes = {p["name"]: tuple(p["shape"]) for p in ticket["network"]["parameters"]}
         entries, buffers = {}, {}
         for name, how in stored.items():
@@ -91,16 +89,32 @@ def from_bytes(data: bytes, where: str) -> Contents:
                     "digest that the file gives"
                 )
             form = _encoding.Stored(how["layout"], how["deflated"], raw)
+            if set(how) != _STORED or type(form.deflated) is not bool:
+                raise FileError(f"{where}: {how!r} does not say how a mask is stored")
             entries[name] = _encoding.decode(form, shapes[name])
-        buffers = {n.removesuffix(".buffer"): a for n, a in tensors.items() if ".buffer" in n}
-    except (KeyError, TypeError, AttributeError) as error:
+        buffers = {name: tensors[f"{name}.buffer"] for name in ticket["buffers"]}
+        mask = Mask(entries)
+        known = identity(ticket, mask) == document["ticket_id"]
+        written = _safetensors(tensors, document)
+    except FileError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise FileError(f"{where} is not a ticket that strongticket wrote: {error!r}") from error
-    mask = Mask(entries)
-    if identity(ticket, mask) != document.get("ticket_id"):
+    if not known:
         raise FileError(f"{where} was edited: its ticket_id is not that of its contents")
-    if _safetensors(tensors, document) != data:
+    if written != data:
         raise FileError(f"{where} was edited: it is not byte for byte what strongticket writes")
     return Contents(ticket, mask, buffers, document["ticket_id"])
+
+
+def _check_version(version: Any, where: str) -> None:
+    if type(version) is int and version > FORMAT:
+        raise FileError(
+            f"{where} is a ticket of format {version!r}; this version of strongticket reads "
+            f"format {FORMAT}: install a newer one"
+        )
+    if type(version) is not int or version != FORMAT:
+        raise FileError(f"{where}: {version!r} is no ticket format")
 
 
 def _safetensors(tensors: Arrays, document: dict[str, Any]) -> bytes:

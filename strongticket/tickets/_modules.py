@@ -12,7 +12,7 @@ from torch import nn
 from strongticket.errors import InputError
 from strongticket.networks import MLP
 from strongticket.networks._modules import ReluNetwork
-from strongticket.networks._sample import plain, write_frozen
+from strongticket.networks._sample import named_parameters, plain, write_frozen
 
 if TYPE_CHECKING:
     from strongticket.tickets._ticket import Ticket
@@ -97,12 +97,13 @@ def compact(ticket: Ticket) -> nn.Module:
 
 def fill(ticket: Ticket, model: nn.Module) -> nn.Module:
     """Write weights times mask, constants and buffers into a user's model."""
-    write_frozen(ticket.network, model)
-    present = dict(plain(model).named_parameters())
     buffers = dict(plain(model).named_buffers())
-    unknown = set(ticket.buffers) - set(buffers)
-    if unknown:
-        raise InputError(f"the model has no buffers {sorted(unknown)} that the ticket stores")
+    for name, value in ticket.buffers.items():
+        if name not in buffers or tuple(buffers[name].shape) != value.shape:
+            came = tuple(buffers[name].shape) if name in buffers else "no such buffer"
+            raise InputError(f"the model needs a buffer {name} of shape {value.shape}, got {came}")
+    write_frozen(ticket.network, model)
+    present = dict(named_parameters(model))
     with torch.no_grad():
         for name in ticket.mask:
             bits = torch.from_numpy(ticket.mask[name].dense())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from strongticket import canonical
 from strongticket.errors import FileError, InputError
 from strongticket.files import read_whole, write_whole
 from strongticket.networks import MLP, Network
@@ -47,6 +48,12 @@ class Ticket:
             wanted, came = self.network[name].shape, self.mask[name].shape
             if wanted != came:
                 raise InputError(f"the mask of {name} must have shape {wanted}, got {came}")
+        if not isinstance(self.provenance, Mapping):
+            raise InputError(f"provenance must be a mapping, got {self.provenance!r}")
+        try:
+            canonical.dumps(dict(self.provenance))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"provenance must hold plain JSON values: {error}") from error
 
     def __eq__(self, other: object) -> bool:
         """Equal networks, masks and buffers."""
@@ -60,7 +67,7 @@ class Ticket:
         )
 
     def __hash__(self) -> int:
-        return hash(self.ticket_id)
+        return hash(self.kept_digest)  # equal tickets may differ in provenance, so in ticket_id
 
     def kept_weights(self, name: str) -> NDArray[np.float32]:
         """The kept weights of a parameter in index order, float32; all where it is not masked."""
@@ -91,7 +98,11 @@ class Ticket:
             "kept_digest": self.kept_digest,
             "kept": {name: entries.kept for name, entries in self.mask.items()},
             "buffers": {
-                name: hashlib.sha256(np.ascontiguousarray(b).tobytes()).hexdigest()
+                name: {
+                    "dtype": b.dtype.str,
+                    "shape": list(b.shape),
+                    "sha256": hashlib.sha256(b.tobytes()).hexdigest(),
+                }
                 for name, b in self.buffers.items()
             },
             "provenance": dict(self.provenance),
@@ -113,17 +124,15 @@ class Ticket:
         contents = _file.from_bytes(read_whole(path), where)
         try:
             network = Network.from_spec(contents.ticket["network"])
-            ticket = cls(
-                network, contents.mask, contents.buffers, contents.ticket.get("provenance", {})
-            )
-            same = ticket._description == contents.ticket
-        except InputError as error:
+            ticket = cls(network, contents.mask, contents.buffers, contents.ticket["provenance"])
+            digests = network.digest, ticket.kept_digest
+        except (InputError, KeyError, TypeError) as error:
             raise FileError(f"{where} holds no ticket: {error}") from error
-        if network.digest != contents.ticket.get("network_digest"):
+        if digests[0] != contents.ticket.get("network_digest"):
             raise FileError(f"{where}: the network's digest is not that of its weights")
-        if ticket.kept_digest != contents.ticket.get("kept_digest"):
+        if digests[1] != contents.ticket.get("kept_digest"):
             raise FileError(f"{where}: the kept weights, made again, have another digest")
-        if not same:
+        if ticket.ticket_id != contents.ticket_id:
             raise FileError(f"{where} was edited: its description is not that of its contents")
         return ticket
 
