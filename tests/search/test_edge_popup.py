@@ -166,6 +166,13 @@ def test_initial_scores_are_kaiming_uniform_and_have_a_seed_of_their_own() -> No
     assert torch.equal(search_of(mlp(100, 400, 5), score_seed=1).scores()["0.weight"], first)
 
 
+def test_scores_share_no_word_with_weights_of_the_same_seed() -> None:
+    model = mlp(30, 50, 5)
+    search = EdgePopup(Network.sample(model, Uniform(), 7), score_seed=7)
+    weights, scores = search.network.weights("0.weight"), search.scores()["0.weight"].numpy()
+    assert abs(np.corrcoef(weights.reshape(-1), scores.reshape(-1))[0, 1]) < 0.15
+
+
 def test_a_search_takes_nothing_from_torch_random_numbers() -> None:
     model = mlp(5, 6, 2)
     torch.manual_seed(0)

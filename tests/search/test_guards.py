@@ -103,9 +103,14 @@ def test_what_is_not_masked_may_not_change_either(which: str) -> None:
 @pytest.mark.parametrize("backend", ["numba", "torch"])
 @pytest.mark.parametrize("scope", ["layer", "global"])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_scores_that_stop_being_finite(backend: str, scope: str, bad: float) -> None:
+@pytest.mark.parametrize("steps_before", [0, 3])
+def test_scores_that_stop_being_finite(
+    backend: str, scope: str, bad: float, steps_before: int
+) -> None:
     model = mlp(8, 12, 3)
     search = search_of(model, backend=backend, scope=scope)
+    x, y = batch(8, 8, 3)
+    train(model, search, x, y, steps_before)
     before = [p.detach().clone() for p in model.parameters()]
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -93,6 +94,23 @@ def test_a_hint_changes_nothing(width: int, ranking: Ranking) -> None:
                 hint = kernels.Hint(key, width)
                 (mask,) = compiled_masks([scores], keep, ranking, hint)
                 np.testing.assert_array_equal(mask, wanted)
+
+
+@pytest.mark.parametrize("ranking", RANKINGS)
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf"), -float("nan")])
+def test_a_hint_hides_no_score_that_is_not_finite(bad: float, ranking: Ranking) -> None:
+    loops = kernels.compiled()
+    assert loops is not None
+    raw, keep = ranking == "raw", 4500
+    for spoil in (False, True):
+        scores = CASES["normal"].copy()
+        ranked = np.sort(scores if raw else np.abs(scores))
+        at_cut = int(ranked[-keep].view(np.int32))  # positive: some 15 percent are kept
+        scores[np.argmax(scores)] = bad if spoil else 3e38
+        refusals: list[str] = []
+        refuse = partial(refusals.append, "refused")
+        kernels.cut(loops, [scores.view(np.int32)], raw, keep, refuse, kernels.Hint(at_cut))
+        assert refusals == ["refused"] * spoil
 
 
 def test_a_hint_follows_the_cut() -> None:
