@@ -63,6 +63,7 @@ def attack(
     if isinstance(domain, Box):
         centre, reach = (domain.low + domain.high) / 2, (domain.high - domain.low) / 2
         x = centre + reach * generator.uniform(-1, 1, (starts, d))
+        x = np.clip(x, domain.low, domain.high)  # the line above rounds
     else:
         centre, reach = 0.0, domain.radius
         x = generator.standard_normal((starts, d))
@@ -84,6 +85,7 @@ def attack(
             x *= np.minimum(1.0, reach / np.maximum(np.linalg.norm(x, axis=1), 1e-300))[:, None]
         if progress is not None:
             progress("attack", step, steps)
+    found = _inside(target, found)
     return Attack(found, _distance(target, layers, found))
 
 
@@ -136,17 +138,21 @@ class _Pair:
         return y, np.where(negative, top @ minus, top @ plus)
 
 
+def _inside(target: Target, x: Floats) -> Floats:
+    """The point, pulled into a ball by a hair where the projection rounded it out of it."""
+    if isinstance(target.domain, Ball):
+        square = Fraction(target.domain.radius) ** 2
+        while sum(Fraction(float(v)) ** 2 for v in x) > square:
+            x = np.nextafter(x * (1 - 2.0**-50), 0.0)
+    return x
+
+
 def _distance(target: Target, layers: Sequence[Collapsed], x: Floats) -> Fraction:
     """The exact distance of the two outputs at x: max norm on a box, Euclidean on a ball."""
     point = [Fraction(float(v)) for v in x]
     bits = max(v.denominator for v in point).bit_length() - 1
     f = g = np.array([int(v * (1 << bits)) for v in point], object)
     exponent = -bits
-    if (
-        isinstance(target.domain, Ball)
-        and sum(v * v for v in point) > Fraction(target.domain.radius) ** 2
-    ):  # the projection rounds: pull the point inside by a hair
-        return _distance(target, layers, x * (1 - 2.0**-50))
     for i, layer in enumerate(layers):
         w, plus, minus, b, b_hat, grid = _common(target, layer, i)
         f = w.dot(f) + (b << -exponent)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from strongticket import canonical
 from strongticket.errors import InputError
 from strongticket.files import write_whole
+from strongticket.laws import Uniform
 from strongticket.targets import Ball, Target
 from strongticket.tickets import Ticket
 from strongticket.verify._collapse import Collapsed, collapse
@@ -129,6 +130,12 @@ def certify(
     """
     if epsilon is not None and not (math.isfinite(epsilon) and epsilon > 0):
         raise InputError(f"epsilon must be finite and > 0, got {epsilon!r}")
+    foreign = [p.name for p in ticket.network.parameters if not isinstance(p.law, Uniform)]
+    if foreign:
+        raise InputError(
+            f"recheck makes the weights of Uniform laws again and no others; {foreign[0]} has "
+            f"{ticket.network[foreign[0]].law}"
+        )
     layers = collapse(ticket)
     _check(layers, target)
     if method is None:
@@ -137,7 +144,8 @@ def certify(
     if not names:
         raise InputError("method must be DIFFERENTIAL_INTERVAL or WEIGHT_ERROR")
     bound, steps = method(target, layers)
-    return Certificate(ticket, target, names[0], bound, epsilon, steps, layers)
+    claimed = None if epsilon is None else float(epsilon)
+    return Certificate(ticket, target, names[0], bound, claimed, steps, layers)
 
 
 def up(value: Fraction) -> float:

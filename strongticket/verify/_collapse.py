@@ -81,12 +81,12 @@ def _pair(ticket: Ticket, architecture: MLP, layer: int) -> Collapsed:
         )
     outgoing = network.units_at(f"{second}.weight", rows * width + sources).astype(np.int64)
     products = outgoing * units[slot]
-    exponents = (
-        network[f"{first}.weight"].law.exponent,
-        network[f"{second}.weight"].law.exponent,
-    )
+    laws = [network[f"{name}.weight"].law for name in (first, second)]
+    exponents = [law.exponent for law in laws]
     if exponents[0] is None or exponents[1] is None:
         raise InputError(f"the laws of {first} and {second} need power-of-two scales")
+    if architecture.biases[2 * layer] and network[f"{first}.bias"].law != laws[0]:
+        raise InputError(f"{first}.weight and {first}.bias need one law, to lie on one grid")
     terms = int(np.bincount(rows * (d_in + 1) + inputs[slot]).max(initial=0))
     if products.size and int(np.abs(products).max()) * terms >= 1 << 63:
         raise InputError(f"a subset sum of {first} and {second} may overflow 63 bits")

@@ -174,7 +174,7 @@ def _norm(matrix: Big, exponent: int) -> Fraction:
 
 def _common(target: Target, layer: Collapsed, i: int) -> tuple[Big, Big, Big, Big, Big, int]:
     """W, W+, W-, b and b-hat of layer i as integers on one grid, and its exponent."""
-    w, grid = to_grid(target.weights[i], layer.exponent)
+    w, grid = to_grid(target.weights[i], min(layer.exponent, 0))
     bias = target.biases[i]
     b, b_grid = to_grid(np.zeros(len(w), np.float32) if bias is None else bias, grid)
     w = w << (grid - b_grid)

@@ -34,6 +34,7 @@ import numpy as np
 
 FORMAT = 1
 GENERATOR = "philox4x32-10/v1"
+_MALFORMED = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 _SEAL = re.compile(rb',"sha256":"([0-9a-f]{64})"}\Z')
 
 
@@ -74,9 +75,9 @@ def recheck(path: str | os.PathLike[str], target: Any = None) -> Recheck:
     document = _open(data, str(path))
     try:
         return _recheck(document, None if target is None else str(target.digest))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, zlib.error) as error:
-        if isinstance(error, UnreadableError):
-            raise
+    except UnreadableError:
+        raise
+    except (*_MALFORMED, zlib.error) as error:
         raise UnreadableError(
             f"{path} is not a certificate of format {FORMAT}: {error!r}"
         ) from error
@@ -102,7 +103,7 @@ def _open(data: bytes, where: str) -> dict[str, Any]:
     if canonical[:-1] + b',"sha256":"' != head or not isinstance(document, dict):
         raise UnreadableError(f"{where} is no canonical JSON: it was written by something else")
     version = document.get("format")
-    if version != FORMAT:
+    if type(version) is not int or version != FORMAT:
         raise UnreadableError(
             f"{where} is a certificate of format {version!r}; this checker reads {FORMAT}: "
             "use a newer one"
@@ -123,6 +124,23 @@ def _bytes(text: str) -> bytes:
 
 def _ints(text: str) -> np.ndarray[Any, Any]:
     return np.frombuffer(_bytes(text), "<i4").astype(np.int64)
+
+
+def _keys(value: dict[str, Any], names: str) -> None:
+    if set(value) != set(names.split()):
+        raise UnreadableError(f"a certificate has {names} where this one has {', '.join(value)}")
+
+
+def _sizes(values: list[Any]) -> list[int]:
+    if not all(type(n) is int and n >= 1 for n in values):
+        raise UnreadableError(f"widths are integers >= 1, got {values}")
+    return values
+
+
+def _number(text: str) -> Fraction:
+    if not re.fullmatch(r"[0-9]+(/[0-9]+)?", text):
+        raise UnreadableError(f"a bound is a fraction of two whole numbers, got {text!r}")
+    return Fraction(text)
 
 
 def _sha256(*parts: bytes) -> str:
@@ -151,13 +169,21 @@ class _Parameter:
     """One random weight array: units odd in (-2^24, 2^24) for the uniform law, times 2^exponent."""
 
     def __init__(self, seed: int, spec: dict[str, Any]) -> None:
-        self.seed, self.name, self.shape = seed, spec["name"], tuple(spec["shape"])
+        _keys(spec, "law masked name scale shape")
+        self.seed, self.name, self.shape = seed, spec["name"], tuple(_sizes(spec["shape"]))
         self.scale = float.fromhex(spec["scale"])
         mantissa, exponent = math.frexp(self.scale)
-        if spec["law"] != "uniform" or mantissa != 0.5:
+        if spec["law"] != "uniform" or mantissa != 0.5 or not -100 <= exponent - 1 <= 100:
             raise UnreadableError(
-                f"this checker knows uniform laws of power-of-two scale, not {spec}"
+                "this checker knows uniform laws whose scale is a power of two in "
+                f"[2^-100, 2^100], not {spec}"
             )
+        if type(seed) is not int or not 0 <= seed < 1 << 64:
+            raise RefutedError(f"{seed!r} is no seed: one is an integer in [0, 2^64)")
+        if spec["masked"] is not True:
+            raise RefutedError(f"{self.name} is not masked: all of its weights would stay")
+        if math.prod(self.shape) >= 1 << 63:
+            raise UnreadableError(f"{self.name} has more weights than 63 bits can number")
         self.exponent = exponent - 1 - 24
         name_hash = hashlib.sha256(f"weights\0{self.name}".encode()).digest()
         self.stream = int.from_bytes(name_hash[:8], "big")
@@ -193,7 +219,9 @@ class _Layer:
 
 
 def _recheck(document: dict[str, Any], target_digest: str | None) -> Recheck:
+    _keys(document, "claim format layers steps target ticket ticket_id")
     claim, target, ticket = document["claim"], document["target"], document["ticket"]
+    _keys(claim, "bound epsilon method norm")
     arrays = _target_arrays(target)
     if target_digest is not None and target["digest"] != target_digest:
         raise RefutedError("the certificate is about another target than the one given")
@@ -210,8 +238,10 @@ def _recheck(document: dict[str, Any], target_digest: str | None) -> Recheck:
     if _sha256(_canonical(spec), *heads) != ticket["network_digest"]:
         raise RefutedError("the network's digest is not that of its specification and words")
     widths = _widths(spec, parameters)
-    if widths[::2] != target["widths"] or len(document["layers"]) != len(arrays):
+    if widths[::2] != target["widths"] or len(widths) != 2 * len(arrays) + 1:
         raise RefutedError("the network has not the target's widths at every second layer")
+    if len(document["layers"]) != len(arrays):
+        raise RefutedError(f"{len(arrays)} layers need as many masks")
 
     kept: dict[str, Any] = {name: np.empty(0, np.int64) for name in parameters}
     layers = [
@@ -220,7 +250,7 @@ def _recheck(document: dict[str, Any], target_digest: str | None) -> Recheck:
     ]
     _check_ticket(document, ticket, parameters, kept)
 
-    domain = target["domain"]
+    domain = _domain(target["domain"])
     method: Callable[[list[_Layer], dict[str, Any]], list[Fraction]]
     if claim["norm"] != ("max" if domain["kind"] == "box" else "euclidean"):
         raise RefutedError(f"the norm of a {domain['kind']} is not {claim['norm']!r}")
@@ -232,12 +262,12 @@ def _recheck(document: dict[str, Any], target_digest: str | None) -> Recheck:
         raise RefutedError(f"{claim['method']!r} proves nothing on a {domain['kind']}")
     deviations = method(layers, domain)
     _check_steps(document["steps"], layers, deviations, domain)
-    bound = Fraction(claim["bound"])
+    bound = _number(claim["bound"])
     if bound < deviations[-1]:
         raise RefutedError(f"the bound is {float(deviations[-1]):.6g}, not {float(bound):.6g}")
     return Recheck(
         bound=bound,
-        epsilon=None if claim["epsilon"] is None else Fraction(claim["epsilon"]),
+        epsilon=None if claim["epsilon"] is None else _number(claim["epsilon"]),
         subset_sums=sum(a.size for pair in arrays for a in pair if a is not None),
         kept_weights=sum(len(k) for k in kept.values()),
         target_digest=target["digest"],
@@ -245,13 +275,30 @@ def _recheck(document: dict[str, Any], target_digest: str | None) -> Recheck:
     )
 
 
+def _domain(spec: dict[str, str]) -> dict[str, Any]:
+    """The ends of a box or the radius of a ball, exactly, and whether any input is negative."""
+    kind = spec["kind"]
+    if kind not in ("box", "ball"):
+        raise UnreadableError(f"a domain is a box or a ball, got {kind!r}")
+    names = ("low", "high") if kind == "box" else ("radius",)
+    _keys(spec, " ".join(sorted(("kind", *names))))
+    ends = {name: Fraction(float.fromhex(spec[name])) for name in names}
+    if kind == "box" and ends["low"] > ends["high"]:
+        raise RefutedError("the box is empty: its low end is above its high end")
+    if kind == "ball" and ends["radius"] < 0:
+        raise RefutedError("the ball is empty: its radius is negative")
+    negative = ends["low"] < 0 if kind == "box" else ends["radius"] > 0
+    return {"kind": kind, "negative": negative, **ends}
+
+
 def _target_arrays(target: dict[str, Any]) -> list[tuple[Any, Any]]:
-    raw, widths, at = _bytes(target["data"]), target["widths"], 0
+    _keys(target, "biases data digest domain widths")
+    raw, widths, at = _bytes(target["data"]), _sizes(target["widths"]), 0
     head = {name: target[name] for name in ("widths", "biases", "domain")}
     if _sha256(_canonical(head), raw) != target["digest"]:
         raise RefutedError("the target's digest is not that of its weights and domain")
     arrays: list[tuple[Any, Any]] = []
-    if len(target["biases"]) != len(widths) - 1:
+    if len(target["biases"]) != len(widths) - 1 or len(widths) < 2:
         raise UnreadableError("a target has one bias flag a layer")
     for i, has_bias in enumerate(target["biases"]):
         count = widths[i] * widths[i + 1]
@@ -269,14 +316,15 @@ def _target_arrays(target: dict[str, Any]) -> list[tuple[Any, Any]]:
 
 def _widths(spec: dict[str, Any], parameters: dict[str, _Parameter]) -> list[int]:
     architecture = spec["architecture"]
-    widths, biases = architecture["widths"], architecture["biases"]
+    widths, biases = _sizes(architecture["widths"]), architecture["biases"]
     wanted: dict[str, tuple[int, ...]] = {}
     for i, bias in enumerate(biases):
         wanted[f"layers.{i}.weight"] = (widths[i + 1], widths[i])
         if bias:
             wanted[f"layers.{i}.bias"] = (widths[i + 1],)
     shapes = {name: p.shape for name, p in parameters.items()}
-    if architecture["name"] != "mlp" or len(biases) != len(widths) - 1 or wanted != shapes:
+    one_each = len(biases) == len(widths) - 1 and len(spec["parameters"]) == len(shapes)
+    if architecture["name"] != "mlp" or wanted != shapes or not one_each:
         raise RefutedError("the network's parameters are not those of its architecture")
     return list(widths)
 
@@ -289,6 +337,7 @@ def _collapse(
     kept: dict[str, Any],
     target: tuple[Any, Any],
 ) -> _Layer:
+    _keys(stored, "hidden inputs kept")
     d_in, width, d_out = widths[2 * i : 2 * i + 3]
     first, bias = f"layers.{2 * i}.weight", f"layers.{2 * i}.bias"
     second = f"layers.{2 * i + 1}.weight"
@@ -329,7 +378,7 @@ def _on_one_grid(sums: Any, exponent: int, target: tuple[Any, Any]) -> _Layer:
     mantissa, shift = np.frexp(every)
     whole = (mantissa * (1 << 24)).astype(np.int64)  # float32: 24 bits, exact
     shift = shift.astype(np.int64) - 24
-    grid = int(min(exponent, shift[whole != 0].min(initial=exponent)))
+    grid = int(min(exponent, 0, shift[whole != 0].min(initial=exponent)))
     ints = [int(m) << int(s) for m, s in zip(whole, np.maximum(shift - grid, 0), strict=True)]
     d_out, d_in = w.shape
     up = exponent - grid
@@ -443,10 +492,10 @@ def _weight_error_box(layers: list[_Layer], domain: dict[str, Any]) -> list[Frac
 
 
 def _weight_error_ball(layers: list[_Layer], domain: dict[str, Any]) -> list[Fraction]:
-    size, deviation = Fraction(float.fromhex(domain["radius"])), Fraction(0)
+    size, deviation = domain["radius"], Fraction(0)
     deviations = []
     for i, layer in enumerate(layers):
-        signed = i == 0 and size > 0
+        signed = i == 0 and domain["negative"]
         errors = [
             [max(abs(p - w), abs(m - w) if signed else 0) for p, m, w in zip(*rows, strict=True)]
             for rows in zip(layer.plus, layer.minus, layer.w, strict=True)
@@ -475,9 +524,7 @@ def _norm(matrix: list[list[int]], exponent: int) -> Fraction:
 
 
 def _box(domain: dict[str, Any], width: int) -> tuple[list[int], list[int], int]:
-    ends = [Fraction(float.fromhex(domain[name])) for name in ("low", "high")]
-    if ends[0] > ends[1]:
-        raise RefutedError("the box is empty")
+    ends = [domain["low"], domain["high"]]
     bits = max(e.denominator for e in ends).bit_length() - 1
     return [int(ends[0] * 2**bits)] * width, [int(ends[1] * 2**bits)] * width, -bits
 
@@ -494,12 +541,11 @@ def _check_steps(
 ) -> None:
     if len(steps) != len(layers):
         raise RefutedError(f"a proof of {len(layers)} layers needs as many steps, got {len(steps)}")
-    negative = domain["kind"] == "ball" or float.fromhex(domain["low"]) < 0
     for i, (step, layer) in enumerate(zip(steps, layers, strict=True)):
         error = 0
         for p_row, m_row, w_row in zip(layer.plus, layer.minus, layer.w, strict=True):
             error = max(error, *(abs(p - w) for p, w in zip(p_row, w_row, strict=True)))
-            if i == 0 and negative:
+            if i == 0 and domain["negative"]:
                 error = max(error, *(abs(m - w) for m, w in zip(m_row, w_row, strict=True)))
         bias = max(abs(a - c) for a, c in zip(layer.b_hat, layer.b, strict=True))
         true = {
@@ -507,11 +553,13 @@ def _check_steps(
             "bias_error": _dyadic(bias, layer.exponent),
             "deviation": deviations[i],
         }
+        _keys(step, " ".join(true))
         for name, value in true.items():
-            if Fraction(step[name]) < value:
+            said = _number(step[name])
+            if said < value:
                 raise RefutedError(
                     f"layer {i}: the {name.replace('_', ' ')} is {float(value):.6g}, more than "
-                    f"the {float(Fraction(step[name])):.6g} that the certificate says"
+                    f"the {float(said):.6g} that the certificate says"
                 )
 
 
