@@ -7,6 +7,7 @@ Numbers are evaluated with 50 digits and rounded the way that keeps the claim tr
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +19,8 @@ Kind = Literal["sufficient", "necessary", "tight"]
 DIGITS = 50
 # Far above the error of a 50-digit evaluation, far below anything that a count could notice.
 GUARD = Fraction(1, 10**30)
+
+_EXACT = (int, float, Fraction)
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ class Bound:
         table = {}
         for name, value in values.items():
             try:
-                exact = Fraction(value)
+                exact = Fraction(value if isinstance(value, _EXACT) else _plain(value))
             except (TypeError, ValueError, OverflowError) as error:
                 raise InputError(f"{name} must be a finite real number, got {value!r}") from error
             table[name] = sympy.Rational(exact.numerator, exact.denominator)
@@ -121,3 +124,10 @@ class Bound:
             given = ", ".join(f"{name}={value}" for name, value in values.items())
             raise InputError(f"the bound has no finite real value at {given}")
         return Fraction(str(number))
+
+
+def _plain(value: object) -> float:
+    """A NumPy number as the float that it is; TypeError for what is no number."""
+    if not isinstance(value, numbers.Real):
+        raise TypeError(f"no real number: {value!r}")
+    return float(value)

@@ -78,6 +78,7 @@ class TwoLayerTheorem(Theorem):
         proved reach covers the layer's largest weight and bias. Raises InputError, ReachError.
         """
         self.require(epsilon=epsilon)
+        epsilon = epsilon if isinstance(epsilon, Fraction) else float(epsilon)
         norms = Norms.of(target)
         ratio = dict(self.block.setting)["W"]
         plans = []

@@ -64,7 +64,7 @@ def _construction(theorem: TwoLayerTheorem, make: Any, effort: Effort) -> Iterat
 
 def _seeds(theorem: TwoLayerTheorem, effort: Effort) -> Row:
     """At the largest delta, where the claim is nearest to failing: every seed a network."""
-    epsilon, delta, trials = 0.05, 0.5, effort.pick(12, 100)
+    epsilon, delta, trials = 0.05, 0.5, effort.pick(24, 100)  # 20 failures would refute
     name, target = theorem.extremal["targets"][0](theorem)
     failed = 0
     for seed in range(trials):

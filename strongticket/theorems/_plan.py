@@ -158,7 +158,9 @@ def _down(expression: Any, values: dict[Any, Any]) -> float:
             rational = Fraction(value)
             exact[symbol] = sympy.Rational(rational.numerator, rational.denominator)
     number = Fraction(str(sympy.N(expression, 50, subs=exact)))
-    nearest = float(number * (1 - Fraction(1, 10**20)))
+    # a little more than rounding needs, so that `propagated` may round its square roots up
+    number *= 1 - Fraction(1, 1 << 40)
+    nearest = float(number)
     if not 0 <= nearest < float("inf"):
         raise InputError(f"the target's norms leave no finite accuracy (got {nearest!r})")
     return nearest if Fraction(nearest) <= number else float(np.nextafter(nearest, 0.0))

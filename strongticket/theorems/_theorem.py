@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -113,10 +114,7 @@ def _positive(name: str, value: Any) -> str | None:
 
 
 def _real(value: Any) -> bool:
-    try:
-        return bool(float(value) == float(value))
-    except (TypeError, ValueError):
-        return False
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 ACCURACY = Hypothesis(r"$0 < \varepsilon < \infty$", lambda epsilon: _positive("epsilon", epsilon))

@@ -1,0 +1,93 @@
+"""Bounds: one expression gives number, LaTeX and curve; numbers are rounded the safe way."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strongticket.bounds import Bound
+from strongticket.errors import InputError
+
+x, y = sympy.symbols("x y", positive=True)
+MEANINGS = (("x", "first"), ("y", "second"))
+SUFFICIENT = Bound("n", sympy.log(x / y) / sympy.log(2), "sufficient", MEANINGS)
+NECESSARY = Bound("n", sympy.log(x / y) / sympy.log(2), "necessary", MEANINGS)
+
+
+@given(st.integers(1, 10**9), st.integers(1, 10**9))
+def test_a_number_is_rounded_so_that_the_claim_stays_true(a: int, b: int) -> None:
+    sufficient, necessary = SUFFICIENT(x=a, y=b), NECESSARY(x=a, y=b)
+    assert Fraction(2) ** sufficient >= Fraction(a, b)  # enough
+    assert Fraction(2) ** (necessary - 1) < Fraction(a, b)  # one less is not
+    assert 0 <= sufficient - necessary <= 1
+
+
+def test_whole_values_are_not_overshot_where_less_must_fail() -> None:
+    assert NECESSARY(x=1024, y=1) == 10
+    assert SUFFICIENT(x=1000, y=1) == NECESSARY(x=1000, y=1) == 10
+
+
+def test_a_float_means_the_exact_number_that_it_is() -> None:
+    assert SUFFICIENT.real(x=0.1, y=1) == float(
+        sympy.log(sympy.Rational(*Fraction(0.1).as_integer_ratio())).evalf(40) / math.log(2)
+    )
+
+
+def test_numpy_numbers_are_the_floats_that_they_are() -> None:
+    assert SUFFICIENT.real(x=np.float32(0.1), y=np.int64(1)) == SUFFICIENT.real(
+        x=float(np.float32(0.1)), y=1
+    )
+
+
+def test_curve_and_latex_come_from_the_expression() -> None:
+    assert SUFFICIENT.curve("x", [2, 4, 9], y=1) == [SUFFICIENT(x=v, y=1) for v in (2, 4, 9)]
+    assert sympy.latex(sympy.log(2)).replace("log", "ln") in SUFFICIENT.latex
+    assert SUFFICIENT.latex.startswith(r"n \ge ")
+    assert Bound("n", x, "tight", MEANINGS[:1]).relation == "="
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"x": 1}, "needs values for x, y; got x"),
+        ({"x": 1, "y": 1, "z": 1}, "got x, y, z"),
+        ({"x": math.nan, "y": 1}, "x must be a finite real number"),
+        ({"x": math.inf, "y": 1}, "x must be a finite real number"),
+        ({"x": "wide", "y": 1}, "x must be a finite real number"),
+        ({"x": 0, "y": 1}, "no finite real value"),
+        ({"x": -1, "y": 1}, "no finite real value"),
+    ],
+)
+def test_bad_values_are_named(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        SUFFICIENT(**values)
+
+
+def test_unspecified_constants_stay_symbols_and_give_no_number() -> None:
+    bound = Bound("n", x * y, "sufficient", MEANINGS, unspecified=frozenset({"x"}))
+    assert "x y" in bound.latex
+    with pytest.raises(InputError, match="leaves x unspecified"):
+        bound(x=1, y=1)
+    with pytest.raises(InputError, match="leaves x unspecified"):
+        bound.curve("y", [1], x=1)
+
+
+def test_every_symbol_needs_a_meaning() -> None:
+    with pytest.raises(InputError, match="meaning"):
+        Bound("n", x * y, "sufficient", MEANINGS[:1])
+    with pytest.raises(InputError, match="one of"):
+        Bound("n", x, "maybe", MEANINGS[:1])  # type: ignore[arg-type]
+
+
+def test_the_module_imports_no_sympy() -> None:
+    code = "import sys, strongticket, strongticket.bounds; sys.exit('sympy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
