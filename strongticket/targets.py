@@ -19,6 +19,7 @@ from strongticket.errors import InputError
 from strongticket.files import write_whole
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 Floats = NDArray[np.float32]
@@ -34,6 +35,8 @@ class Box:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
             raise InputError(f"a Box needs finite low <= high, got [{self.low}, {self.high}]")
+        object.__setattr__(self, "low", float(self.low) + 0.0)  # + 0.0: one zero, one digest
+        object.__setattr__(self, "high", float(self.high) + 0.0)
 
     @property
     def radius(self) -> float:
@@ -59,6 +62,7 @@ class Ball:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.radius) and self.radius >= 0):
             raise InputError(f"a Ball needs a finite radius >= 0, got {self.radius}")
+        object.__setattr__(self, "radius", float(self.radius) + 0.0)
 
     @property
     def nonnegative(self) -> bool:
@@ -252,8 +256,15 @@ def _layers(network: nn.Module | Sequence[Layer]) -> Iterator[tuple[Any, Any]]:
                 + ", ".join(type(m).__name__ for m in flat)
             )
         if isinstance(module, torch.nn.Linear):
-            bias = None if module.bias is None else module.bias.detach().cpu().numpy()
-            yield module.weight.detach().cpu().numpy(), bias
+            yield _array(module.weight), None if module.bias is None else _array(module.bias)
+
+
+def _array(parameter: torch.Tensor) -> NDArray[Any]:
+    import torch
+
+    plain = parameter.detach().cpu()
+    array: NDArray[Any] = (plain.float() if plain.dtype is torch.bfloat16 else plain).numpy()
+    return array
 
 
 def _flatten(module: nn.Module) -> Iterator[nn.Module]:

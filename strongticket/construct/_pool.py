@@ -54,6 +54,8 @@ class Pool:
                 f"the laws of {self.first} and {self.second} need power-of-two scales, so that "
                 "products of two weights stay on one dyadic grid"
             )
+        if has_bias and network[self.bias].law != network[self.first].law:
+            raise InputError(f"{self.first} and {self.bias} need one law, to lie on one grid")
         self.exponent = int(exponents[0] or 0) + int(exponents[1] or 0)
         self._incoming = np.empty((self.blocks, 0), np.int64)
 

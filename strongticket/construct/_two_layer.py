@@ -76,7 +76,7 @@ def two_layer(
     Raises ConstructionError where a weight misses after the whole pool; with ``strict=False`` it
     keeps its best subset and is counted instead.
     """
-    _check(network, target, accuracy)
+    _check(network, target, accuracy, window)
     kept: dict[str, tuple[tuple[int, ...], Ints]] = {}
     reports = []
     for layer, wanted in enumerate(accuracy):
@@ -195,7 +195,12 @@ class _Layer:
         # Rounding the target to the grid may cost half a step: leave room for one.
         steps = np.floor(limits * 2.0**-pool.exponent)
         exact = (grid == self.goals).all()
-        self.limits = np.minimum(np.maximum(steps - (not exact), 0), 2.0**61).astype(np.int64)
+        if not exact and steps.min() < 1:
+            raise InputError(
+                f"layer {layer} asks for an accuracy of {limits.min():g}, finer than the grid "
+                f"2^{pool.exponent} of products of two random weights"
+            )
+        self.limits = np.minimum(steps - (not exact), 2.0**61).astype(np.int64)
         spread = 2.0 ** (pool.exponent + 48)  # the largest product
         bits = math.ceil(math.log2(max(spread / accuracy.weight, 1.0))) + 4
         chosen = min(max(bits, _SMALLEST_WINDOW), _LARGEST_WINDOW) if window is None else window
@@ -211,7 +216,7 @@ class _Layer:
         left = _Left(
             rows,
             blocks,
-            np.full(rows.size, np.iinfo(np.int64).max),
+            np.abs(self.goals[rows, blocks]),  # the empty subset
             np.full((rows.size, 0), -1),
         )
         total, number, solved = rows.size, 0, 0
@@ -220,7 +225,7 @@ class _Layer:
             misses = []
             for part in left.split(max(1, _CHUNK // self.window)):
                 misses.append(self._settle(part, *self._attempt(part, window, None), done))
-                text = f"layer {self.layer + 1}, {group} group, window {number + 1}"
+                text = f"construct layer {self.layer + 1}, {group} group: window {number + 1}"
                 solved += part.rows.size - misses[-1].rows.size
                 progress(text, solved, total)
             left = _Left.join(misses)
@@ -298,7 +303,9 @@ class _Layer:
         )
 
 
-def _check(network: Network, target: Target, accuracy: Sequence[LayerAccuracy]) -> None:
+def _check(
+    network: Network, target: Target, accuracy: Sequence[LayerAccuracy], window: int | None
+) -> None:
     architecture = network.architecture
     if not isinstance(architecture, MLP):
         raise InputError("the construction prunes a Network.mlp, not a user's model")
@@ -308,6 +315,8 @@ def _check(network: Network, target: Target, accuracy: Sequence[LayerAccuracy]) 
             f"{2 * target.depth} and {target.depth} accuracies; got depth {architecture.depth} "
             f"and {len(accuracy)}"
         )
+    if window is not None and not 1 <= window <= _LARGEST_WINDOW:
+        raise InputError(f"window must be from 1 to {_LARGEST_WINDOW}, got {window}")
     if architecture.widths[::2] != target.widths:
         raise WidthError(
             f"the random network's even widths {architecture.widths[::2]} must be the target's "
