@@ -27,7 +27,7 @@ from strongticket.tickets import Ticket
 def pool_bound(block: SamplingTheorem) -> Bound:
     r"""The pool :math:`N_i` that makes all blocks of layer i fail with probability <= delta / L."""
     eta, window = (sympy.Symbol(n, positive=True) for n in ("eta", "W"))
-    eta_w, eta_b, delta, depth = sympy.symbols("eta_i eta_i' delta L", positive=True)
+    eta_w, eta_b, delta, depth = sympy.symbols("eta_i zeta_i delta L", positive=True)
     d_in, d_out, g, biased = sympy.symbols("d_in d_out g b", nonnegative=True)
     w = sympy.Symbol("W_i", positive=True)
     prefactor, ratio = block.prefactor.subs(window, w), block.ratio.subs(window, w)
@@ -40,13 +40,16 @@ def pool_bound(block: SamplingTheorem) -> Bound:
         "sufficient",
         meanings=(
             ("L", "depth of the target"),
-            ("g", "sign groups: 1 where the layer's inputs are non-negative, else 2"),
+            ("g", "number of sign groups: 1 where the layer's inputs are non-negative, else 2"),
             ("d_in", "inputs of layer i"),
             ("d_out", "outputs of layer i"),
             ("b", "1 where layer i has a bias, else 0"),
-            ("W_i", f"window, {dict(block.setting)['W']} of s_a s_b"),
+            (
+                "W_i",
+                f"window of targets, {dict(block.setting)['W']} of s_a times s_b",
+            ),
             ("eta_i", "accuracy of every weight of layer i"),
-            ("eta_i'", "accuracy of every bias of layer i"),
+            ("zeta_i", "accuracy of every bias of layer i"),
             ("delta", "failure probability of the random network, for all targets together"),
         ),
     )
@@ -78,11 +81,10 @@ class TwoLayerTheorem(Theorem):
         proved reach covers the layer's largest weight and bias. Raises InputError, ReachError.
         """
         self.require(epsilon=epsilon)
-        epsilon = epsilon if isinstance(epsilon, Fraction) else float(epsilon)
         norms = Norms.of(target)
         ratio = dict(self.block.setting)["W"]
         plans = []
-        for i, (eta, eta_bias) in enumerate(_plan.accuracies(target, epsilon, norms)):
+        for i, (eta, eta_bias) in enumerate(_plan.accuracies(target, _plan.exact(epsilon), norms)):
             most = _plan.largest(target, i)
             if eta == 0.0:  # no weight and no bias: everything is exact
                 eta = eta_bias = float(ratio) / 4
@@ -130,7 +132,7 @@ class TwoLayerTheorem(Theorem):
             "b": int(plan.biased),
             "W_i": plan.window,
             "eta_i": eta,
-            "eta_i'": eta_bias if plan.biased else eta,
+            "zeta_i": eta_bias if plan.biased else eta,
             "delta": delta,
         }
         return max(1, self.bound(**values))
@@ -221,14 +223,14 @@ def _resolution(epsilon: float, coarseness: float, norms: Norms) -> str | None:
 
 
 REACH = Hypothesis(
-    r"the largest weight and bias of every layer lie within the window: at most $(W_i - \eta)/2$ "
+    r"the largest weight and bias of every layer lie within the window: at most $(W_i - \eta_i)/2$ "
     "in absolute value (or $W_i/2$ where the block serves the whole window)",
     _reach,
     ReachError,
 )
 RESOLUTION = Hypothesis(
     r"the 24-bit grid is fine enough: $3 \cdot 2^{-24}\, W_i/\eta_i$ and "
-    r"$3 \cdot 2^{-24}\, W_i/\eta_i'$ stay below the block's rate",
+    r"$3 \cdot 2^{-24}\, W_i/\zeta_i$ stay below the block's rate",
     _resolution,
 )
 

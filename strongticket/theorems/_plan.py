@@ -2,7 +2,7 @@ r"""What a depth-2L theorem asks of the random network for one target, layer by 
 
 Let s_i and beta_i bound the norms of the target's weights and biases, M_0 the norm of the inputs
 and M_i = s_i M_{i-1} + beta_i. If every weight of layer i is within eta_i and every bias within
-eta_i', the error propagates to at most epsilon (docs/theorems/proofs.md, biases).
+zeta_i, the error propagates to at most epsilon (docs/theorems/proofs.md, biases).
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ class Norms:
         return cls(tuple(weights), tuple(biases), size)
 
 
-def accuracies(target: Target, error: float, norms: Norms) -> list[tuple[float, float]]:
-    """(eta_i, eta_i') for every layer, rounded down; where a norm is 0 any accuracy is exact."""
+def accuracies(target: Target, error: Fraction, norms: Norms) -> list[tuple[float, float]]:
+    """(eta_i, zeta_i) for every layer, rounded down; where a norm is 0 any accuracy is exact."""
     found = []
     box = isinstance(target.domain, Box)
     for i, (size, shift) in enumerate(zip(norms.weights, norms.biases, strict=True)):
@@ -149,15 +149,20 @@ def largest(target: Target, layer: int) -> tuple[tuple[float, str], tuple[float,
     )
 
 
+def exact(value: float | Fraction) -> Fraction:
+    """The rational number that a float (or a NumPy number) is."""
+    return value if isinstance(value, Fraction) else Fraction(float(value))
+
+
 def _down(expression: Any, values: dict[Any, Any]) -> float:
-    exact = {}
+    table = {}
     for symbol, value in values.items():
         if isinstance(value, sympy.Basic):
-            exact[symbol] = value
+            table[symbol] = value
         else:
             rational = Fraction(value)
-            exact[symbol] = sympy.Rational(rational.numerator, rational.denominator)
-    number = Fraction(str(sympy.N(expression, 50, subs=exact)))
+            table[symbol] = sympy.Rational(rational.numerator, rational.denominator)
+    number = Fraction(str(sympy.N(expression, 50, subs=table)))
     # a little more than rounding needs, so that `propagated` may round its square roots up
     number *= 1 - Fraction(1, 1 << 40)
     nearest = float(number)

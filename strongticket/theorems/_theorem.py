@@ -69,7 +69,7 @@ class Theorem:
     @property
     def statement(self) -> str:
         """The whole statement, its bound read off the expression."""
-        return self.claim.replace("{bound}", f"$${self.bound.latex}$$")
+        return self.claim.replace(" {bound}", f"\n\n$$\n{self.bound.latex}\n$$\n\n").strip()
 
     @property
     def falsifiable(self) -> bool:

@@ -36,7 +36,7 @@ W, eta = sympy.symbols("W eta", positive=True)
 PUBLISHED = Theorem(
     key="pensia2020_published",
     title="Logarithmic over-parameterization suffices (as published)",
-    source=f"{PAPER}, Theorem 1",
+    source=f"{PAPER}, Theorem 1, as restated by Natale et al. 2024 and Otsuka et al. 2025",
     claim=(
         "Let the target have depth L, no biases and $\\|W_i\\|_2 \\le 1$ in every layer. Let the "
         "random network have depth 2L, weights from $\\mathrm{U}[-1, 1]$, and "
@@ -67,9 +67,10 @@ _CLAIM = (
     "Let the target have layers $x \\mapsto W_i x + b_i$ with ReLU between, on inputs of norm at "
     "most $M_0$; norms are Euclidean on a ball, maximum norms on a box. Let "
     "$s_i \\ge \\|W_i\\|$, $\\beta_i \\ge \\|b_i\\|$, $M_i = s_i M_{i-1} + \\beta_i$, and aim at "
-    f"the accuracies $$\\eta_i = {sympy.latex(_plan.WEIGHT_ACCURACY)}, \\qquad "
-    f"\\eta_i' = {sympy.latex(_plan.BIAS_ACCURACY)}$$ with $c = d_{{i-1}}$ for weights and 1 for "
-    "biases on a box, $\\sqrt{d_{i-1} d_i}$ and $\\sqrt{d_i}$ on a ball. Let the random network "
+    f"the accuracies\n\n$$\n\\eta_i = {sympy.latex(_plan.WEIGHT_ACCURACY)}, \\qquad "
+    f"\\zeta_i = {sympy.latex(_plan.BIAS_ACCURACY)}\n$$\n\nfor weights and biases, with "
+    "$c = d_{i-1}$ for weights and 1 for biases on a box, $\\sqrt{d_{i-1} d_i}$ and $\\sqrt{d_i}$ on a ball. "
+    "Let the random network "
     "have depth 2L, its weights uniform on the toolkit's grid in $(-s_a, s_a)$ and "
     "$(-s_b, s_b)$ for the two layers that stand for layer i, and a pool of $N_i$ hidden neurons "
     "for each input (and one for the bias, from the same law). With probability at least "
@@ -177,7 +178,7 @@ EXPLICIT = TwoLayerTheorem(
 LOWER = Lower(
     key="pensia2020_lower",
     title="No smaller network has all tickets",
-    source=f"{PAPER}, Theorem 2",
+    source=f"{PAPER}, Theorem 2, as restated by Natale et al. 2024",
     claim=(
         "Let a random network of any architecture, activation and law have P parameters. If for "
         "every $W \\in \\mathbb{R}^{d \\times d}$ with $\\|W\\|_2 \\le 1$ it can be pruned, with "

@@ -99,10 +99,10 @@ _PLUS_MEANINGS = (
 )
 
 
-def _longer(key: str, reach_text: str, prefactor: Any, **rest: Any) -> SamplingTheorem:
+def _longer(key: str, title: str, reach_text: str, prefactor: Any, **rest: Any) -> SamplingTheorem:
     return SamplingTheorem(
         key=key,
-        title=f"Random subset sum: every target {reach_text.replace('$', '')}",
+        title=title,
         source=f"{OURS}, R1+ (B2); on the grid D2",
         claim=(
             r"Let X be uniform on the odd multiples of $2^{-24}s$ in $(-s, s)$ and "
@@ -133,6 +133,7 @@ _PLUS_INEQUALITIES = (
 )
 R1PLUS = _longer(
     "rss_r1plus",
+    "Random subset sum: twice the range at the same rate",
     r"$|z| \le (\ell - \eta)/2$",
     (ell / eta - 1) ** 2,
     reach=lambda eta: (2 - eta) / 2,
@@ -140,6 +141,7 @@ R1PLUS = _longer(
 )
 R1PLUS_WHOLE = _longer(
     "rss_r1plus_whole",
+    "Random subset sum: twice the range, to its very ends",
     r"$|z| \le \ell/2$",
     2 * ell**2 / eta**2,
     reach=lambda eta: Fraction(1),
@@ -190,7 +192,11 @@ PRODUCT = SamplingTheorem(
         "n",
         _PRODUCT_PREFACTOR,
         _PRODUCT_RATIO,
-        meanings=(_ACCURACY, _FAILURE, ("W", "window of targets, 3/4 of s_a s_b")),
+        meanings=(
+            _ACCURACY,
+            _FAILURE,
+            ("W", "window of targets, 3/4 of s_a times s_b"),
+        ),
     ),
     law=r"\mathrm{U}[-s_b, s_b] \cdot \sigma(\mathrm{U}[-s_a, s_a])",
     proof="product-r2plus",

@@ -47,7 +47,7 @@ def unit_norm_width(theorem: Any, accuracy: float) -> int:
     """784 -> 500, L = 2, two groups, s_a = s_b = 2, delta 0.01, all norms 1 (theory, part 1)."""
     ratio = dict(theorem.block.setting)["W"]
     values = {"L": 2, "g": 2, "d_in": 784, "d_out": 500, "b": 0, "W_i": 4 * ratio, "delta": 0.01}
-    return int(theorem.bound(**values, **{"eta_i": accuracy, "eta_i'": accuracy}))
+    return int(theorem.bound(**values, eta_i=accuracy, zeta_i=accuracy))
 
 
 def test_width_anchors() -> None:

@@ -137,5 +137,5 @@ def test_samples_lie_on_the_law() -> None:
 
 def test_statements_show_their_bounds() -> None:
     for theorem in (R1, R1PLUS, PRODUCT, DYNAMIC_PROGRAM, COUNTING):
-        assert f"$${theorem.bound.latex}$$" in theorem.statement
+        assert f"$$\n{theorem.bound.latex}\n$$" in theorem.statement
         assert "{bound}" not in theorem.statement
