@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ class MLP:
     biases: tuple[bool, ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "widths", tuple(operator.index(w) for w in self.widths))
+        object.__setattr__(self, "biases", tuple(bool(b) for b in self.biases))
         if len(self.widths) < 2 or min(self.widths) < 1:
             raise InputError(f"an MLP needs two or more widths >= 1, got {self.widths}")
         if len(self.biases) != self.depth:

@@ -104,8 +104,8 @@ class Network:
     ) -> Network:
         """A fully connected ReLU network; a layer's bias is drawn from the layer's law."""
         depth = len(widths) - 1
-        flags = (biases,) * depth if isinstance(biases, bool) else tuple(map(bool, biases))
-        architecture = MLP(tuple(int(w) for w in widths), flags)
+        flags = (biases,) * depth if isinstance(biases, bool) else tuple(biases)
+        architecture = MLP(tuple(widths), flags)
         per_layer = (laws,) * depth if isinstance(laws, Law) else tuple(laws)
         if len(per_layer) != depth:
             raise InputError(f"depth {depth} needs {depth} laws, got {len(per_layer)}")
@@ -230,7 +230,7 @@ class Network:
                     p["name"],
                     tuple(p["shape"]),
                     laws.from_spec({"law": p["law"], "scale": p["scale"]}),
-                    p["masked"],
+                    bool(p["masked"]),
                 )
                 for p in spec["parameters"]
             )
