@@ -16,20 +16,21 @@ from strongticket.cli._commands import Command
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line, run the command, and exit with its code."""
-    from strongticket.errors import ClaimError, InputError, StrongticketError
+    from strongticket.errors import InputError, SearchError, StrongticketError
 
     command: Command = tyro.cli(
         Command,
         prog="strongticket",
         description="Strong lottery tickets that run: construct, certify, search, check.",
         args=arguments,
+        config=(tyro.conf.FlagCreatePairsOff,),
     )
     try:
         code = command.run()
-    except InputError as error:
+    except (InputError, SearchError) as error:  # scores turn NaN by what was asked for
         sys.stderr.write(f"error: {error}\n")
         code = 2
-    except (ClaimError, StrongticketError) as error:
+    except StrongticketError as error:
         sys.stderr.write(f"failed: {error}\n")
         code = 1
     except KeyboardInterrupt:

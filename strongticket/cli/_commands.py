@@ -137,7 +137,10 @@ class Construct:
     def run(self) -> int:
         """Draw, construct, save."""
         from strongticket import subsetsum
+        from strongticket.files import ready
         from strongticket.theorems import pensia2020
+
+        ready(self.out)
 
         target, theorem = self.file.load(), pensia2020.EXPLICIT
         verbs = {
@@ -185,10 +188,14 @@ class Certify:
 
     def run(self) -> int:
         """Load, certify, save."""
+        from strongticket.files import ready
         from strongticket.tickets import Ticket
         from strongticket.verify import certify
 
-        certificate = certify(Ticket.load(self.ticket), self.file.load(), self.epsilon)
+        ready(self.out)
+        with show.progress(quiet=self.json) as progress:
+            progress("certify", 0, 0)
+            certificate = certify(Ticket.load(self.ticket), self.file.load(), self.epsilon)
         certificate.save(self.out)
         holds = self.epsilon is None or certificate.holds
         if self.json:
@@ -208,22 +215,21 @@ class Recheck:
     """The certificate file."""
     target: Path | None = None
     """A target file that the certificate must be about."""
+    low: float | None = None
+    """Least input coordinate, where the target file does not say it."""
+    high: float | None = None
+    """Largest input coordinate, where the target file does not say it."""
     json: bool = False
     """Print one JSON document."""
 
     def run(self) -> int:
         """Recheck; 1 where a claim is false."""
-        from strongticket.errors import ClaimError, FileError
-        from strongticket.targets import Target
-        from strongticket.verify import RefutedError, UnreadableError, recheck
+        from strongticket.proving import confirm
 
-        target = None if self.target is None else Target.load(self.target)
-        try:
-            found = recheck(self.certificate, target)
-        except UnreadableError as error:
-            raise FileError(str(error)) from error
-        except RefutedError as error:
-            raise ClaimError(f"{self.certificate}: {error}") from error
+        target = None if self.target is None else TargetFile(self.target, self.low, self.high)
+        with show.progress(quiet=self.json) as progress:
+            progress("recheck", 0, 0)
+            found = confirm(self.certificate, None if target is None else target.load())
         claim = None if found.epsilon is None else float(found.epsilon)
         if self.json:
             show.as_json(

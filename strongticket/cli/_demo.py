@@ -31,15 +31,23 @@ class Demo:
         """Do it all; 1 where the certificate or a check fails."""
         from strongticket.check import check_all
         from strongticket.datasets import digits
+        from strongticket.files import folder
         from strongticket.proving import prove
         from strongticket.targets import Box, Target
         from strongticket.theorems import pensia2020
         from strongticket.training import accuracy, train_relu
 
+        folder(self.out)
         start, data = time.perf_counter(), digits()
         with show.progress(quiet=self.json) as progress:
             model = train_relu(
-                data, (self.hidden,), epochs=30, seed=self.seed, biases=True, progress=progress
+                data,
+                (self.hidden,),
+                epochs=60,
+                seed=self.seed,
+                biases=True,
+                rate=5e-3,
+                progress=progress,
             )
             target = Target(model, domain=Box(0.0, 1.0))
             ticket, _, proof = prove(

@@ -6,16 +6,24 @@ import importlib.metadata
 import os
 import platform
 
-import strongticket
-
-_PACKAGES = ("numpy", "numba", "scipy", "torch", "sympy", "cvxpy", "networkx", "hypothesis")
+_PACKAGES = (
+    "strongticket",
+    "numpy",
+    "numba",
+    "scipy",
+    "torch",
+    "sympy",
+    "cvxpy",
+    "networkx",
+    "hypothesis",
+)
 
 
 def findings() -> dict[str, str]:
     """One line a fact."""
     import torch
 
-    found = {"strongticket": strongticket.__version__, "python": platform.python_version()}
+    found = {"python": platform.python_version()}
     for name in (*_PACKAGES, "safetensors", "rich", "tyro"):
         try:
             found[name] = importlib.metadata.version(name)
@@ -31,7 +39,8 @@ def findings() -> dict[str, str]:
         found["GPU"] = "none, although torch is a CUDA build (several GB that do nothing here)"
     else:
         found["GPU"] = "none"
-    found["processors"] = str(len(os.sched_getaffinity(0)))
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux: the processors that we may use
+    found["processors"] = str(len(affinity(0)) if affinity else os.cpu_count())
     found["torch threads"] = str(torch.get_num_threads())
     found["subset sums by"] = "numba" if found["numba"] != "NOT INSTALLED" else "NumPy (slower)"
     try:

@@ -50,7 +50,9 @@ class Search:
     def run(self) -> int:
         """Search, save, print."""
         from strongticket.datasets import digits, idx_folder
+        from strongticket.files import ready
 
+        ready(self.out)
         data = digits() if self.data is None else idx_folder(self.data)
         with show.progress(quiet=self.json) as progress:
             found = self.find(data, progress)
@@ -93,7 +95,10 @@ class Search:
         from strongticket.training import accuracy
 
         if self.epochs < 1 or min(self.hidden, default=1) < 1:
-            raise InputError(f"search needs epochs >= 1 and widths >= 1, got {self}")
+            raise InputError(
+                "search needs epochs >= 1 and hidden widths >= 1; "
+                f"got {self.epochs} and {' '.join(map(str, self.hidden))}"
+            )
         start = time.perf_counter()
         widths = (data.train_x.shape[1], *self.hidden, int(data.train_y.max()) + 1)
         model = relu_network(MLP(widths, (False,) * (len(widths) - 1)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,18 +41,18 @@ def progress(quiet: bool = False) -> Iterator[Report]:
 
 
 class _Lines:
-    """One line when a stage begins, and one every ten seconds within it."""
+    """One line when a stage begins (its name is what stands before a colon), then every 10 s."""
 
     def __init__(self) -> None:
-        self._text, self._at = "", 0.0
+        self._stage, self._at = "", 0.0
 
     def __call__(self, text: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if text != self._text or now - self._at > 10:
+        stage, now = text.partition(":")[0], time.monotonic()
+        if stage != self._stage or now - self._at > 10:
             part = f" {done}/{total}" if total else ""
-            sys.stderr.write(f"{text}{part}\n")
+            sys.stderr.write(f"{stage}{part}\n")
             sys.stderr.flush()
-            self._text, self._at = text, now
+            self._stage, self._at = stage, now
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -80,8 +81,8 @@ def line(text: str) -> None:
 
 
 def as_json(value: Any) -> None:
-    """Print one JSON document on standard output."""
-    line(json.dumps(value, indent=1, default=str))
+    """Print one JSON document on standard output; paths become text, NaN is an error."""
+    line(json.dumps(value, indent=1, default=os.fspath, allow_nan=False))
 
 
 def proof_table(
