@@ -40,7 +40,7 @@ def grid_exponent(values: Floats) -> int | None:
 
 
 def to_grid(values: Floats, exponent: int) -> Integers:
-    r"""The integers :math:`v\,2^{-e}`; the caller has made sure that they are integers below 2^63."""
+    r"""The integers :math:`v\,2^{-e}`; the caller knows that they are integers below 2^63."""
     return np.ldexp(values, -exponent).astype(np.int64)
 
 

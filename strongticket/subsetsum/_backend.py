@@ -36,6 +36,9 @@ class Backend:
         solve: the merging network.
         first_hit: enumeration in mask order.
         least_size: enumeration by size, then in mask order.
+        on_grid: whether floats lie on a grid.
+        units_of: floats to integers on it.
+        ranges_of: least and greatest sums.
         sums_of: sums of masks, for the recomputation.
         unpack: mask numbers to masks.
     """
@@ -44,6 +47,9 @@ class Backend:
     solve: Callable[..., None]
     first_hit: Callable[..., None]
     least_size: Callable[..., None]
+    on_grid: Callable[..., tuple[bool, float]]
+    units_of: Callable[..., None]
+    ranges_of: Callable[..., None]
     sums_of: Callable[..., None]
     unpack: Callable[..., None]
 
@@ -75,11 +81,14 @@ class Backend:
 
 
 def _widths(keys: Keys, rows: Integers) -> list[tuple[NDArray[Any], Integers]]:
-    """The rows that int32 keys hold exactly, and the others for int64: same answers, twice the speed."""
+    """The rows that int32 keys hold exactly, at twice the speed, and the others for int64."""
     narrow = keys.reach[rows] <= NARROW
     if narrow.all():
         return [(np.empty(0, np.int32), rows)]
-    parts = [(np.empty(0, np.int32), rows[narrow]), (np.empty(0, np.int64), rows[~narrow])]
+    parts: list[tuple[NDArray[Any], Integers]] = [
+        (np.empty(0, np.int32), rows[narrow]),
+        (np.empty(0, np.int64), rows[~narrow]),
+    ]
     return [(zero, part) for zero, part in parts if part.size]
 
 
@@ -87,13 +96,17 @@ def _widths(keys: Keys, rows: Integers) -> list[tuple[NDArray[Any], Integers]]:
 def _load(name: BackendName) -> Backend:
     network = importlib.import_module(f"strongticket.subsetsum.network_{name}")
     enumerate_ = importlib.import_module(f"strongticket.subsetsum.enumerate_{name}")
+    rows = importlib.import_module(f"strongticket.subsetsum.rows_{name}")
     return Backend(
         name,
         network.solve,
         enumerate_.first_hit,
         enumerate_.least_size,
-        enumerate_.sums_of,
-        enumerate_.unpack,
+        rows.on_grid,
+        rows.units_of,
+        rows.ranges_of,
+        rows.sums_of,
+        rows.unpack,
     )
 
 
@@ -107,7 +120,7 @@ def backend_of(name: BackendName | Backend | None) -> Backend:
         except ImportError:
             return _load("numpy")
     if name not in ("numba", "numpy"):
-        raise InputError(f"backend must be 'numba', 'numpy' or None (numba if it is there), got {name!r}")
+        raise InputError(f"backend must be 'numba', 'numpy' or None (either), got {name!r}")
     try:
         return _load(name)
     except ImportError as error:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from strongticket.errors import InputError
-from strongticket.subsetsum._backend import split
+from strongticket.subsetsum._backend import backend_of, split
 from strongticket.subsetsum._inputs import batch
 from strongticket.subsetsum._subsets import Subsets
 
@@ -26,7 +26,8 @@ def exhaustive(candidates: ArrayLike, targets: ArrayLike) -> Subsets:
     Raises:
         InputError: n > 16, or what `best` refuses.
     """
-    given = batch(candidates, targets)
+    code = backend_of("numpy")
+    given = batch(candidates, targets, code)
     n = given.n
     if n > MOST:
         raise InputError(f"exhaustive tries all 2^n subsets for n up to {MOST}, got n = {n}")
@@ -35,7 +36,7 @@ def exhaustive(candidates: ArrayLike, targets: ArrayLike) -> Subsets:
     chosen = np.zeros((given.rows, n), np.bool_)
     totals = np.zeros(given.rows, np.int64)
     for row in range(given.rows):
-        keys = given.chunk(row, row + 1)
+        keys = given.chunk(row, row + 1, code)
         a = keys.candidates[0]
         sums = every @ a
         total = _nearest(sums, int(keys.floor[0]), float(keys.fraction[0]))

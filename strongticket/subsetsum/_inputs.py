@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from strongticket import exact
 from strongticket.errors import InputError
+from strongticket.subsetsum._backend import Backend
 from strongticket.subsetsum._keys import MOST, REACH, Batch, Floats, Integers
 
 _CHUNK = 1 << 14
+_SAMPLE = 64
 _MOST_TARGET = 1 << 61
+_LARGEST = 2.0**1000
 
 
-def batch(candidates: ArrayLike, targets: ArrayLike) -> Batch:
+def batch(candidates: ArrayLike, targets: ArrayLike, code: Backend) -> Batch:
     """The checked batch of `candidates` (M, n) or (n,) and `targets` (M,)."""
     a, t = _numbers("candidates", candidates), _numbers("targets", targets)
     if a.dtype != t.dtype:
@@ -34,14 +39,16 @@ def batch(candidates: ArrayLike, targets: ArrayLike) -> Batch:
             "give fewer, or split the target"
         )
     if a.dtype == np.int64:
-        _check_integers(a, t)
+        _check_integers(cast(Integers, a), cast(Integers, t))
         return Batch(a, t, 0)
-    return _float_batch(a, t)
+    return _float_batch(cast(Floats, a), cast(Floats, t), code)
 
 
 def tolerance(batch: Batch, epsilon: ArrayLike) -> Integers | Floats:
     """`epsilon`, a scalar or (M,), as an array (M,) of the batch's dtype."""
     wide = _numbers("epsilon", epsilon)
+    if not batch.exact_integers and wide.dtype == np.int64:
+        wide = _numbers("epsilon", np.asarray(epsilon, np.float64))
     if batch.exact_integers and wide.dtype != np.int64:
         raise InputError(
             "epsilon must be an integer where candidates and targets are integers, "
@@ -52,12 +59,12 @@ def tolerance(batch: Batch, epsilon: ArrayLike) -> Integers | Floats:
             f"epsilon must be a number or have shape (M,) = ({batch.rows},), got {wide.shape}"
         )
     if not batch.exact_integers:
-        wide = wide.astype(np.float64)
-        _finite("epsilon", wide)
-        _check_underflow("epsilon", wide, batch.exponent)
+        _finite("epsilon", cast(Floats, wide))
+        _check_underflow("epsilon", cast(Floats, wide), batch.exponent)
     if wide.size and wide.min() < 0:
         raise InputError(f"epsilon must be at least 0, got {wide.min()}")
-    return np.broadcast_to(wide, (batch.rows,))
+    whole: Integers | Floats = np.broadcast_to(wide, (batch.rows,))
+    return whole
 
 
 def _numbers(name: str, values: ArrayLike) -> Integers | Floats:
@@ -67,9 +74,9 @@ def _numbers(name: str, values: ArrayLike) -> Integers | Floats:
     if array.dtype.kind in "iu":
         if array.dtype == np.uint64 and array.size and array.max() > np.uint64(2**63 - 1):
             raise InputError(f"{name} must fit int64, got {array.max()}")
-        return array.astype(np.int64, copy=False)
+        return np.ascontiguousarray(array, np.int64).reshape(array.shape)
     if array.dtype.kind == "f" and array.dtype.itemsize <= 8:
-        return array.astype(np.float64, copy=False)
+        return np.ascontiguousarray(array, np.float64).reshape(array.shape)
     raise InputError(f"{name} must be integers or floats of at most 64 bits, got {array.dtype}")
 
 
@@ -84,14 +91,10 @@ def _check_integers(candidates: Integers, targets: Integers) -> None:
         _check_reach(candidates, largest, 0)
 
 
-def _float_batch(candidates: Floats, targets: Floats) -> Batch:
-    _finite("candidates", candidates)
+def _float_batch(candidates: Floats, targets: Floats, code: Backend) -> Batch:
     _finite("targets", targets)
-    exponent = exact.grid_exponent(candidates)
-    if exponent is None:
-        return Batch(candidates, targets, 0)
-    largest = max(float(candidates.max()), -float(candidates.min()))
-    if max(largest, float(np.abs(targets).max(initial=0.0))) > 2.0**1000:
+    exponent, largest = _grid(candidates, code)
+    if max(largest, float(np.abs(targets).max(initial=0.0))) > _LARGEST:
         raise InputError(
             "candidates and targets may reach 2^1000 in magnitude, so that their differences are "
             f"floats; got {largest:.6g} and {np.abs(targets).max(initial=0.0):.6g}; scale them"
@@ -99,6 +102,27 @@ def _float_batch(candidates: Floats, targets: Floats) -> Batch:
     _check_reach(candidates, largest, exponent)
     _check_underflow("targets", targets, exponent)
     return Batch(candidates, targets, exponent)
+
+
+def _grid(candidates: Floats, code: Backend) -> tuple[int, float]:
+    """The exponent of the common grid, and the largest magnitude."""
+    rows = candidates[None, :] if candidates.ndim == 1 else candidates
+    guess = exact.grid_exponent(rows[:_SAMPLE])
+    if guess is not None and abs(guess) < 1000:
+        # One pass proves that the first rows' grid is everyone's, or sends us to the slow way.
+        whole, largest = code.on_grid(rows, 2.0**-guess)
+        if whole and largest <= _LARGEST:
+            return guess, largest
+    _finite("candidates", candidates)
+    exponent = exact.grid_exponent(candidates)
+    if exponent is None:
+        return 0, 0.0
+    if exponent < -1000:
+        raise InputError(
+            f"candidates need the grid 2^{exponent}, and grids down to 2^-1000 can be used; "
+            "scale candidates and targets up by a power of two"
+        )
+    return exponent, max(float(candidates.max()), -float(candidates.min()))
 
 
 def _check_reach(candidates: Integers | Floats, largest: float, exponent: int) -> None:
@@ -118,7 +142,7 @@ def _check_reach(candidates: Integers | Floats, largest: float, exponent: int) -
             raise InputError(
                 f"{where} cannot be put on integer keys: its candidates' magnitudes add up to "
                 f"{reach[bad[0]]:.6g} steps of the common grid 2^{exponent}, and at most 2^60 are "
-                "exact; round the candidates to a coarser grid (float32 values of one size are fine)"
+                "exact; round them to a coarser grid (float32 values of like size are fine)"
             )
 
 

@@ -9,9 +9,10 @@ distances do, the smaller sum first where two lie equally far.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,18 @@ REACH = 1 << 60
 NARROW = (1 << 29) - 4
 """The same for int32 keys."""
 _FAR = 2.0**61
+
+
+class Rows(Protocol):
+    """The two functions of a backend that turn rows into integers."""
+
+    @property
+    def units_of(self) -> Callable[..., None]:
+        """Floats to integers on the grid."""
+
+    @property
+    def ranges_of(self) -> Callable[..., None]:
+        """Least and greatest sums."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,35 +94,40 @@ class Batch:
     @property
     def n(self) -> int:
         """Candidates a row."""
-        return self.candidates.shape[-1]
+        return int(self.candidates.shape[-1])
 
     @property
     def exact_integers(self) -> bool:
         """Whether the batch came as integers."""
         return self.targets.dtype == np.int64
 
-    def part(self, start: int, stop: int) -> Integers:
+    def units(self, start: int, stop: int, code: Rows) -> Integers:
         """The candidates of rows start .. stop - 1 in grid units, (stop - start, n) or (1, n)."""
         shared = self.candidates.ndim == 1
         rows = self.candidates[None, :] if shared else self.candidates[start:stop]
-        if not self.exact_integers:
-            return exact.to_grid(cast(Floats, rows), self.exponent)
-        return np.ascontiguousarray(rows, dtype=np.int64)
+        if self.exact_integers:
+            return np.ascontiguousarray(rows, dtype=np.int64)
+        units = np.empty(rows.shape, np.int64)
+        code.units_of(np.ascontiguousarray(rows), 2.0**-self.exponent, units)
+        return units
 
-    def chunk(self, start: int, stop: int) -> Keys:
+    def chunk(self, start: int, stop: int, code: Rows) -> Keys:
         """Rows start .. stop - 1 as integers."""
-        units = self.part(start, stop)
-        highest = np.maximum(units, 0).sum(axis=1)
-        lowest = np.minimum(units, 0).sum(axis=1)
+        units = self.units(start, stop, code)
+        lowest, highest = np.empty(len(units), np.int64), np.empty(len(units), np.int64)
+        code.ranges_of(units, lowest, highest)
         targets = self.targets[start:stop]
         step = int(self.candidates.ndim == 2)
-        highest, lowest = (np.broadcast_to(edge, targets.shape) for edge in (highest, lowest))
+        if step == 0:
+            lowest, highest = (np.repeat(edge, len(targets)) for edge in (lowest, highest))
         whole, fraction = self._split(targets)
         floor = np.clip(whole, lowest - 1, highest + 1)
         fraction = np.where(floor == whole, fraction, 0.0)
         return Keys(units, step, highest - lowest, lowest, highest, floor, fraction)
 
-    def interval(self, keys: Keys, start: int, epsilon: Integers | Floats) -> tuple[Integers, Integers]:
+    def interval(
+        self, keys: Keys, start: int, epsilon: Integers | Floats
+    ) -> tuple[Integers, Integers]:
         r"""The sums within epsilon of each target: s with low <= s <= high, exactly.
 
         :math:`|t - s| \le \epsilon` on the grid is :math:`\lceil t - \epsilon \rceil \le s \le
@@ -129,9 +147,7 @@ class Batch:
             high = whole + wide + ((total > 1) | ((total == 1) & (rest >= 0)))
             far = np.abs(np.ldexp(cast(Floats, targets), -self.exponent)) >= _FAR
             for i in np.flatnonzero(far):
-                low[i], high[i] = _far_interval(
-                    float(targets[i]), float(epsilon[i]), self.exponent
-                )
+                low[i], high[i] = _far_interval(float(targets[i]), float(epsilon[i]), self.exponent)
         low = np.clip(low, keys.lowest, keys.highest + 1)
         return low, np.clip(high, keys.lowest - 1, keys.highest)
 
@@ -139,7 +155,8 @@ class Batch:
         """|t - s| of rows from `start` on: exact for integers, rounded up for floats."""
         targets = self.targets[start : start + len(sums)]
         if self.exact_integers:
-            return np.abs(cast(Integers, targets) - sums)
+            error: Integers = np.abs(cast(Integers, targets) - sums)
+            return error
         high, low = exact.split_integers(sums)
         return exact.distance_up(
             cast(Floats, targets), np.ldexp(high, self.exponent), np.ldexp(low, self.exponent)

@@ -28,7 +28,8 @@ class Subsets:
     @property
     def size(self) -> NDArray[np.int64]:
         """How many candidates each row keeps, int64 (M,)."""
-        return np.count_nonzero(self.mask, axis=1).astype(np.int64)
+        size: NDArray[np.int64] = self.mask.sum(axis=1, dtype=np.int64)
+        return size
 
     def __len__(self) -> int:
         return len(self.error)

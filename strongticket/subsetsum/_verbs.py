@@ -8,15 +8,15 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from strongticket.subsetsum._backend import Backend, BackendName, backend_of, over_chunks, split
+from strongticket.subsetsum._backend import Backend, BackendName, backend_of, over_chunks
 from strongticket.subsetsum._inputs import batch, tolerance
-from strongticket.subsetsum._keys import Batch, Keys
-from strongticket.subsetsum._subsets import Subsets
+from strongticket.subsetsum._keys import REACH, Batch, Keys
+from strongticket.subsetsum._subsets import Error, Subsets
 
 Integers = NDArray[np.int64]
 Interval: TypeAlias = tuple[Integers, Integers]
 Choose: TypeAlias = Callable[[Backend, Keys, Interval], Integers]
-_SMALL = 4
+_TRIED = 4
 
 
 def best(
@@ -49,7 +49,8 @@ def best(
 
     Source: Horowitz and Sahni 1974, with Batcher's bitonic merge (1968) run across rows.
     """
-    return _solve(batch(candidates, targets), None, _nearest, threads, backend)
+    code = backend_of(backend)
+    return _solve(batch(candidates, targets, code), None, _nearest, threads, code)
 
 
 def within(
@@ -60,7 +61,7 @@ def within(
     threads: int | None = None,
     backend: BackendName | Backend | None = None,
 ) -> Subsets:
-    r"""Any subset with :math:`|t - \sum_j m_j a_j| \le \epsilon`, for every row: the first that hits.
+    r"""Any subset with :math:`|t - \sum_j m_j a_j| \le \epsilon`, row by row: the first that hits.
 
     Masks are tried by number (candidate j at weight 2^j), the first 2^b of them, b = min(n,
     n // 2 + 3); a row that none of them hits gets the subset of `best`, so that no row costs much
@@ -79,8 +80,9 @@ def within(
     Raises:
         InputError: as for `best`, or a negative, infinite or NaN epsilon.
     """
-    given = batch(candidates, targets)
-    return _solve(given, tolerance(given, epsilon), _first, threads, backend)
+    code = backend_of(backend)
+    given = batch(candidates, targets, code)
+    return _solve(given, tolerance(given, epsilon), _first, threads, code)
 
 
 def sparsest(
@@ -93,9 +95,12 @@ def sparsest(
 ) -> Subsets:
     r"""The smallest subset with :math:`|t - \sum_j m_j a_j| \le \epsilon`, for every row.
 
-    The size is the least possible. Ties: the least mask number (candidate j at weight 2^j).
-    Up to four candidates are tried at once; a row that needs more is first given to `best`, and
-    larger subsets are enumerated only where that shows that one is within epsilon.
+    The size is the least possible. Up to four candidates are tried in the order of their mask
+    numbers (candidate j at weight 2^j), and the first that hits is taken. A row that needs more is
+    given to `best`, and only where that shows that some subset is within epsilon the sizes from
+    five on are solved, each by `best` on raised candidates: the nearest of the least size is
+    taken. (Rows whose sums span more than some 2^54 grid steps leave no room to raise: there the
+    least mask number is taken at every size, by enumeration, in milliseconds a row.)
 
     Args:
         candidates: as for `best`.
@@ -110,8 +115,9 @@ def sparsest(
     Raises:
         InputError: as for `within`.
     """
-    given = batch(candidates, targets)
-    return _solve(given, tolerance(given, epsilon), _smallest, threads, backend)
+    code = backend_of(backend)
+    given = batch(candidates, targets, code)
+    return _solve(given, tolerance(given, epsilon), _smallest, threads, code)
 
 
 def _nearest(code: Backend, keys: Keys, interval: Interval) -> Integers:
@@ -130,15 +136,42 @@ def _first(code: Backend, keys: Keys, interval: Interval) -> Integers:
 def _smallest(code: Backend, keys: Keys, interval: Interval) -> Integers:
     n = keys.candidates.shape[1]
     low, high = interval
-    numbers = code.smallest(keys, low, high, np.arange(len(low)), min(n, _SMALL))
+    numbers = code.smallest(keys, low, high, np.arange(len(low)), min(n, _TRIED))
     missed = np.flatnonzero(numbers < 0)
     if missed.size:
         numbers[missed] = code.nearest(keys, missed)
         sums = _recomputed(code, keys, numbers)[1]
-        larger = missed[(low[missed] <= sums[missed]) & (sums[missed] <= high[missed])]
-        if larger.size:
-            numbers[larger] = code.smallest(keys, low, high, larger, n)
+        open_rows = missed[(low[missed] <= sums[missed]) & (sums[missed] <= high[missed])]
+        wide = keys.reach[open_rows] > REACH // (2 * n + 1) - 8
+        numbers[open_rows[wide]] = code.smallest(keys, low, high, open_rows[wide], n)
+        open_rows = open_rows[~wide]
+        for size in range(_TRIED + 1, n + 1):
+            if open_rows.size == 0:
+                break
+            chosen = _of_size(code, keys, interval, open_rows, size)
+            numbers[open_rows[chosen >= 0]] = chosen[chosen >= 0]
+            open_rows = open_rows[chosen < 0]
     return numbers
+
+
+def _of_size(code: Backend, keys: Keys, interval: Interval, rows: Integers, size: int) -> Integers:
+    """The nearest mask of exactly `size` candidates where it is within the interval, else -1.
+
+    Candidates raised by B and the target by size * B: with B beyond twice what any sum can miss
+    the target by, every subset of another size is farther away than every one of this size.
+    """
+    shift = 2 * keys.reach[rows] + 8
+    units = keys.candidates[rows * keys.step] + shift[:, None]
+    reach = units.sum(axis=1)
+    zeros = np.zeros_like(reach)
+    floor = keys.floor[rows] + size * shift
+    raised = Keys(units, 1, reach, zeros, reach, floor, keys.fraction[rows])
+    numbers = code.nearest(raised, np.arange(rows.size))
+    mask, sums = _recomputed(code, raised, numbers)
+    sums -= size * shift
+    low, high = interval
+    good = (mask.sum(axis=1) == size) & (low[rows] <= sums) & (sums <= high[rows])
+    return np.where(good, numbers, -1)
 
 
 def _recomputed(code: Backend, keys: Keys, numbers: Integers) -> tuple[NDArray[np.bool_], Integers]:
@@ -155,15 +188,14 @@ def _solve(
     epsilon: Integers | NDArray[np.float64] | None,
     choose: Choose,
     threads: int | None,
-    backend: BackendName | Backend | None,
+    code: Backend,
 ) -> Subsets:
-    code = backend_of(backend)
     mask = np.zeros((given.rows, given.n), np.bool_)
-    error = np.zeros(given.rows, given.targets.dtype)
+    error: Error = np.zeros_like(given.targets)
     found = np.ones(given.rows, np.bool_)
 
     def work(start: int, stop: int) -> None:
-        keys = given.chunk(start, stop)
+        keys = given.chunk(start, stop, code)
         interval = (keys.lowest, keys.highest)
         if epsilon is not None:
             interval = given.interval(keys, start, epsilon[start:stop])

@@ -17,22 +17,25 @@ Array = Any  # one numba function serves int32 and int64 sums
 
 @jit
 def _grow(old: Array, new: Array, item: Any, low: Any, high: Any, cast: Any) -> int:
-    """new = old + item; the first index whose sum lies in [low, high], or -1."""
-    hits = cast(0)
+    """Fill new = old + item; the first index whose sum lies in [low, high], or -1."""
+    outside = cast(1)
     for k in range(old.size):
         v = cast(old[k] + item)
         new[k] = v
-        hits |= cast(1) if (v >= low) & (v <= high) else cast(0)
-    return _first(new, low, high) if hits else -1
+        outside = cast(min(outside, max(cast(low - v), cast(v - high))))
+    return _first(new, low, high) if outside <= 0 else -1
 
 
 @jit
 def _look(sums: Array, low: Any, high: Any, cast: Any) -> int:
     """The first index whose sum lies in [low, high], or -1."""
-    hits = cast(0)
+    # A minimum over how far each sum lies outside becomes vector code; a test with a branch,
+    # or a flag set under a condition, does not.
+    outside = cast(1)
     for k in range(sums.size):
-        hits |= cast(1) if (sums[k] >= low) & (sums[k] <= high) else cast(0)
-    return _first(sums, low, high) if hits else -1
+        v = sums[k]
+        outside = cast(min(outside, max(cast(low - v), cast(v - high))))
+    return _first(sums, low, high) if outside <= 0 else -1
 
 
 @jit
@@ -170,7 +173,7 @@ def _pair_mask(index: int) -> int:
 
 @jit
 def _more(a: Array, triples: Array, size: int, low: Any, high: Any, cast: Any) -> int:
-    """size - 3 upper candidates in the order of their mask numbers, below them all triples."""
+    """Size - 3 upper candidates in the order of their mask numbers, below them all triples."""
     n = a.size
     upper = (1 << (size - 3)) - 1  # over candidates 3 .. n - 1
     while upper < 1 << (n - 3):
@@ -192,23 +195,3 @@ def _more(a: Array, triples: Array, size: int, low: Any, high: Any, cast: Any) -
         ripple = upper + lowest
         upper = ripple | (((upper ^ ripple) >> 2) // lowest)
     return -1
-
-
-@jit
-def sums_of(candidates: Array, step: int, mask: Array, sums: Array) -> None:
-    """sums[i] = the candidates of row i that mask keeps, added up in int64."""
-    n = mask.shape[1]
-    for i in range(mask.shape[0]):
-        total = np.int64(0)
-        for j in range(n):
-            total += candidates[i * step, j] * mask[i, j]
-        sums[i] = total
-
-
-@jit
-def unpack(numbers: Array, mask: Array) -> None:
-    """mask[i, j] = bit j of numbers[i]."""
-    for i in range(mask.shape[0]):
-        number = numbers[i]
-        for j in range(mask.shape[1]):
-            mask[i, j] = ((number >> j) & 1) != 0

@@ -134,15 +134,3 @@ def _grown(table: Sums, masks: Integers, a: Sums, size: int) -> tuple[Sums, Inte
         sums.append(table[:, :count] + a[:, j : j + 1])
         numbers.append(masks[:count] | (1 << j))
     return np.concatenate(sums, axis=1), np.concatenate(numbers)
-
-
-def sums_of(candidates: Integers, step: int, mask: NDArray[np.bool_], sums: Integers) -> None:
-    """sums[i] = the candidates of row i that mask keeps, added up in int64."""
-    np.sum(candidates, axis=1, where=mask, out=sums) if step else np.matmul(
-        mask, candidates[0], out=sums
-    )
-
-
-def unpack(numbers: Integers, mask: NDArray[np.bool_]) -> None:
-    """mask[i, j] = bit j of numbers[i]."""
-    mask[:] = (numbers[:, None] >> np.arange(mask.shape[1])) & 1

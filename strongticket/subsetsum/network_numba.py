@@ -1,4 +1,4 @@
-r"""The oblivious merging network, compiled: the nearest of :math:`2^n` subset sums for 64 rows at once.
+r"""The oblivious merging network, compiled: the nearest of all subset sums, 64 rows at once.
 
 The two sorted lists of :math:`2^p` sums grow by bitonic merges that no comparison steers, so 64
 rows go through them in step and every loop is a flat run over memory. `network_numpy` is the same
@@ -94,7 +94,7 @@ def _pass8(x: Array, rows: int) -> None:
 
 @jit
 def _clean(x: Array, rows: int, span: int, last: int) -> None:
-    """Half-cleaners of span/2, span/4, ... , `last` rows: bitonic runs of `span` rows are sorted."""
+    """Half-cleaners of span/2, span/4, ... , `last` rows, which sort bitonic runs of `span`."""
     stride = span // 2
     while stride >= last:
         if last == 1 and stride == 4:
@@ -207,7 +207,9 @@ def _scan1(f: Array, rows: int, best: Array, lower: Array) -> None:
 
 
 @jit
-def _first_mask(f: Array, items: Array, first: int, p: int, wanted: Array, mask: Array, cast: Any) -> None:
+def _first_mask(
+    f: Array, items: Array, first: int, p: int, wanted: Array, mask: Array, cast: Any
+) -> None:
     """mask[lane] = the least mask of items first .. first + p - 1 whose sum is wanted[lane]."""
     f[:LANES] = 0
     for j in range(p):
@@ -286,7 +288,8 @@ def solve(
                 _scan1(f, 2 * m, best, lower)
             for k in range(LANES):
                 outer[k] = cast(o) if best[k] < before[k] else outer[k]
-        for k in range(LANES):  # the pair of keys: an even one is a left sum, an odd one top - right
+        # Of the pair of keys the even one is a left sum, the odd one top - right.
+        for k in range(LANES):
             total = aim[k] + tag[k]
             for j in range(rest):
                 if (outer[k] >> j) & 1:

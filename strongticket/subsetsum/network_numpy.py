@@ -40,7 +40,7 @@ def solve(
 
 def _solve_lanes(items: Keys, aim: Keys, p: int) -> Integers:
     """The chosen mask numbers of items (n, lanes) with aim = 4T + tag (lanes,)."""
-    n, lanes = items.shape
+    lanes = items.shape[1]
     left, right = _sorted_sums(items[:p]), _sorted_sums(items[p : 2 * p])
     outer_sums = _all_sums(items[2 * p :])
     most = np.iinfo(items.dtype).max
