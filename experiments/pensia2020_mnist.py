@@ -22,7 +22,8 @@ import tyro
 from strongticket import Box, Target
 from strongticket.cli import show
 from strongticket.datasets import idx_folder
-from strongticket.errors import StrongticketError
+from strongticket.errors import InputError, StrongticketError
+from strongticket.files import folder, write_whole
 from strongticket.proving import Proof, prove
 from strongticket.theorems import pensia2020
 from strongticket.training import accuracy, train_relu
@@ -60,6 +61,7 @@ class Result:
 
 def run(config: Config) -> Result:
     """Train the target, prune the theorem's random network down to it, certify, recheck."""
+    folder(config.out)  # before the work, not after it
     data = idx_folder(config.data)
     with show.progress() as progress:
         model = train_relu(
@@ -101,7 +103,7 @@ def main() -> int:
         result = run(config)
     except StrongticketError as error:
         sys.stderr.write(f"error: {error}\n")
-        return 2
+        return 2 if isinstance(error, InputError) else 1
     extra = {"peak memory": f"{result.peak_gib:.2f} GiB"}
     show.proof_table(result.proof, result.target_accuracy, result.ticket_accuracy, extra)
     stored = {
@@ -112,7 +114,7 @@ def main() -> int:
         "peak_gib": result.peak_gib,
         "holds": holds(result),
     }
-    (config.out / "result.json").write_text(json.dumps(stored, indent=1) + "\n")
+    write_whole(config.out / "result.json", (json.dumps(stored, indent=1) + "\n").encode())
     return 0 if holds(result) else 1
 
 

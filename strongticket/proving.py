@@ -8,10 +8,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from strongticket import files
+from strongticket.errors import ClaimError, FileError
 from strongticket.targets import Target
 from strongticket.theorems import Theorem
 from strongticket.tickets import Ticket
-from strongticket.verify import Certificate, attack, certify, recheck
+from strongticket.verify import (
+    Certificate,
+    Recheck,
+    RefutedError,
+    UnreadableError,
+    attack,
+    certify,
+    recheck,
+)
 
 Progress = Callable[[str, int, int], None]
 
@@ -71,13 +81,16 @@ def prove(
     """Construct a ticket at the theorem's width, certify it, attack it, write and recheck both.
 
     Writes ``<name>.safetensors`` and ``<name>.proof.json`` into `folder`. `options` go to the
-    construction (its objective, say).
+    construction (its objective, say). Raises FileError before any work where the folder takes no
+    files, ClaimError where the certificate is not confirmed, and what `construct` raises.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    files.folder(folder)
+    report = progress or (lambda *_: None)
     clock = _Clock()
     network = theorem.network(target, epsilon=epsilon, delta=delta, seed=seed)
     ticket = theorem.construct(network, target, epsilon=epsilon, progress=progress, **options)
     clock.lap("construct")
+    report("certify", 0, 0)
     certificate = certify(ticket, target, epsilon)
     clock.lap("certify")
     found = attack(
@@ -90,10 +103,12 @@ def prove(
         progress=progress,
     )
     clock.lap("attack")
+    report("save", 0, 0)
     ticket_file = ticket.save(folder / f"{name}.safetensors")
     certificate_file = certificate.save(folder / f"{name}.proof.json")
     clock.lap("save")
-    confirmed = recheck(certificate_file, target)
+    report("recheck", 0, 0)
+    confirmed = confirm(certificate_file, target)
     clock.lap("recheck")
     layers = ticket.provenance["layers"]
     proof = Proof(
@@ -119,6 +134,19 @@ def prove(
         seconds=clock.laps,
     )
     return ticket, certificate, proof
+
+
+def confirm(certificate: Path, target: Target | None = None) -> Recheck:
+    """`verify.recheck` with strongticket's own errors: FileError, or ClaimError for a false claim.
+
+    The checker imports nothing of strongticket, so it has errors of its own.
+    """
+    try:
+        return recheck(certificate, target)
+    except UnreadableError as error:
+        raise FileError(str(error)) from error
+    except RefutedError as error:
+        raise ClaimError(f"{certificate}: {error}") from error
 
 
 class _Clock:

@@ -6,7 +6,8 @@ import functools
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,24 +175,14 @@ class Target:
         """Read a target that `save` wrote, or any state dict of Linear layers.
 
         A state dict (.safetensors, or .pt / .pth read without running code) holds
-        "<layer>.weight" and "<layer>.bias" entries, layers in the order of their numbers; it says
-        nothing of inputs, so it needs a `domain`.
+        "<layer>.weight" and "<layer>.bias" entries, layers in the order of their numbers, and is
+        taken for a ReLU network; it says nothing of inputs, so it needs a `domain`.
         """
         arrays, stored = _read(Path(path))
-        if domain is None and stored is None:
+        chosen = stored if domain is None else domain
+        if chosen is None:
             raise InputError(f"{path} says nothing of its inputs; give a domain, say Box(0, 1)")
-        layers: dict[str, list[Any]] = {}
-        for name in sorted(arrays, key=_natural):
-            layer, _, kind = name.rpartition(".")
-            if kind not in ("weight", "bias") or (
-                kind == "bias" and f"{layer}.weight" not in arrays
-            ):
-                raise InputError(
-                    f"{path} has an entry {name}; a target has weights and biases only"
-                )
-            layers.setdefault(layer, [None, None])[kind == "bias"] = arrays[name]
-        pairs = [(w, b) for w, b in layers.values()]
-        return cls(pairs, domain if domain is not None else stored or Box(0.0, 1.0))
+        return cls(_pairs(arrays, Path(path)), chosen)
 
     def __repr__(self) -> str:
         return f"Target({'-'.join(map(str, self.widths))}, {self.domain})"
@@ -201,8 +192,33 @@ _KEY = "strongticket-target"
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:
-    """Sort "layers.10" behind "layers.9"."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in name.split(".")]
+    """Sort "layers.10" behind "layers.9", and "fc10" behind "fc9"."""
+    parts = (part for part in re.split(r"([0-9]+)", name) if part)
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts]
+
+
+def _pairs(arrays: Mapping[str, NDArray[Any]], path: Path) -> list[tuple[Any, Any]]:
+    """The (weight, bias) of every layer, in the order of the layers' numbers."""
+    layers: dict[str, list[Any]] = {}
+    for name in sorted(arrays, key=_natural):
+        layer, _, kind = name.rpartition(".")
+        if kind not in ("weight", "bias") or (kind == "bias" and f"{layer}.weight" not in arrays):
+            raise InputError(
+                f"{path} has an entry {name}; a target is fully connected and has pairs of a "
+                "weight and a bias only"
+            )
+        if arrays[name].ndim != (2 if kind == "weight" else 1):
+            raise InputError(
+                f"{path} has {name} of shape {arrays[name].shape}; a target is fully connected: "
+                "its weights have 2 dimensions, its biases 1"
+            )
+        layers.setdefault(layer, [None, None])[kind == "bias"] = arrays[name]
+    if len({re.sub("[0-9]+", "0", layer) for layer in layers}) > 1:
+        raise InputError(
+            f"{path} has the layers {', '.join(layers)}, whose names do not say their order; "
+            "number them (layers.0.weight, layers.1.weight, ...)"
+        )
+    return [(weight, bias) for weight, bias in layers.values()]
 
 
 def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Domain | None]:
@@ -213,7 +229,7 @@ def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Domain | None]:
             import torch
 
             state = torch.load(path, map_location="cpu", weights_only=True)
-            return {name: value.numpy() for name, value in state.items()}, None
+            return {name: _array(value) for name, value in state.items()}, None
         from safetensors import safe_open
 
         with safe_open(path, "numpy") as file:

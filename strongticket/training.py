@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strongticket.datasets import Images
+from strongticket.errors import InputError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,12 +29,18 @@ def train_relu(
 ) -> nn.Sequential:
     """A trained classifier with the given hidden widths: AdamW, cross-entropy, cosine schedule.
 
-    `decay` is AdamW's decoupled weight decay times 1,000 steps (it is divided by the rate), so
-    that larger values give smaller norms and with them narrower theorem networks.
+    `decay` is the share of every weight that a step takes away at the full rate (AdamW's
+    weight_decay times the rate): more of it gives smaller norms, and with them narrower theorem
+    networks. Inputs (N, d_0) as in `data`; the state of torch's own generator is left alone.
     """
     import torch
     from torch import nn
 
+    if min(epochs, batch, *hidden) < 1 or not rate > 0 or not decay >= 0:
+        raise InputError(
+            "training needs hidden widths, epochs and batch >= 1, rate > 0 and decay >= 0; got "
+            f"{hidden=}, {epochs=}, {batch=}, {rate=}, {decay=}"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         widths = [data.train_x.shape[1], *hidden, int(data.train_y.max()) + 1]
@@ -46,9 +53,9 @@ def train_relu(
         optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay / rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
         for epoch in range(epochs):
-            for index in torch.randperm(len(x)).split(batch):
+            for index in torch.split(torch.randperm(len(x)), batch):
                 optimizer.zero_grad()
-                nn.functional.cross_entropy(model(x[index]), y[index]).backward()
+                torch.autograd.backward(nn.functional.cross_entropy(model(x[index]), y[index]))
                 optimizer.step()
                 schedule.step()
             if progress is not None:

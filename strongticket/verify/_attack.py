@@ -130,12 +130,12 @@ class _Pair:
             if i:
                 grad = grad @ layers[i][0]
         plus, minus, _ = layers[0]
-        through = np.zeros((len(x), len(plus)))
-        through[np.arange(len(x)), output] = sign if grad is None else 0.0
-        top = through if grad is None else grad
+        if grad is None:  # one layer: the outputs are the rows themselves
+            grad = np.zeros((len(x), len(plus)))
+            grad[np.arange(len(x)), output] = sign
         if minus is plus or not negative.any():
-            return y, top @ plus
-        return y, np.where(negative, top @ minus, top @ plus)
+            return y, grad @ plus
+        return y, np.where(negative, grad @ minus, grad @ plus)
 
 
 def _inside(target: Target, x: Floats) -> Floats:
