@@ -175,7 +175,8 @@ class Normal(Law):
         a, b = table[octave, cell], table[octave, cell + 1]
         half = (np.int64(1) << fine) >> 1
         size = a + (((b - a) * rest + half) >> fine)
-        return np.where(top == 1, -size, size).astype(np.int32)
+        units: Units = np.where(top == 1, -size, size).astype(np.int32)
+        return units
 
     def torch_units(self, words: torch.Tensor) -> torch.Tensor:
         """The same units made by torch, int64."""

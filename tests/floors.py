@@ -51,7 +51,7 @@ BESIDE = {
 RESERVED = {
     "tyro": {"cli"},
     "rich": {"cli", "report"},
-    "cvxpy": {"optimal", "testing"},
+    "cvxpy": {"optimal", "testing", "cli"},  # cli: `doctor` lists its solvers
     "ray": {"sweep"},
     "matplotlib": {"report", "graph"},
 }
