@@ -227,5 +227,5 @@ def test_unreadable_files(tmp_path: Path) -> None:
     path = Target(LAYERS, BOX).save(tmp_path / "t.safetensors")
     path.write_bytes(path.read_bytes()[:-1])
     for file in (path, tmp_path / "nothing.pt"):
-        with pytest.raises(InputError, match="cannot be read as a state dict|no target file"):
+        with pytest.raises(InputError, match=r"cannot be read as a state dict|no target file"):
             Target.load(file)
