@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +88,13 @@ class Entries:
         return hash((self.shape, self.kept))
 
 
+def _own(array: NDArray[Any]) -> NDArray[Any]:
+    """A read-only copy: a mask does not change when its maker's array does."""
+    copy = np.array(array)
+    copy.setflags(write=False)
+    return copy
+
+
 class Mask(Mapping[str, Entries]):
     """Which weights stay, a read-only mapping from parameter names to `Entries`."""
 
@@ -96,12 +104,12 @@ class Mask(Mapping[str, Entries]):
     @classmethod
     def dense(cls, bits: Mapping[str, NDArray[np.bool_]]) -> Mask:
         """A mask from boolean arrays, True where a weight stays."""
-        return cls({name: Entries(np.shape(b), bits=np.asarray(b)) for name, b in bits.items()})
+        return cls({name: Entries(np.shape(b), bits=_own(b)) for name, b in bits.items()})
 
     @classmethod
     def sparse(cls, kept: Mapping[str, tuple[tuple[int, ...], Indices]]) -> Mask:
         """A mask from (shape, kept flat indices) pairs."""
-        return cls({name: Entries(tuple(s), flat=np.asarray(i)) for name, (s, i) in kept.items()})
+        return cls({name: Entries(tuple(s), flat=_own(i)) for name, (s, i) in kept.items()})
 
     def __getitem__(self, name: str) -> Entries:
         """The kept entries of a parameter."""

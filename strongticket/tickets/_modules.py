@@ -106,7 +106,7 @@ def fill(ticket: Ticket, model: nn.Module) -> nn.Module:
     present = dict(named_parameters(model))
     with torch.no_grad():
         for name in ticket.mask:
-            bits = torch.from_numpy(ticket.mask[name].dense())
+            bits = torch.from_numpy(ticket.mask[name].dense().copy())  # torch wants it writable
             present[name].mul_(bits.to(present[name].device, present[name].dtype))
         for name, value in ticket.buffers.items():
             buffers[name].copy_(torch.from_numpy(np.array(value)))

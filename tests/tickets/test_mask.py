@@ -1,4 +1,4 @@
-"""Masks, and their stored forms: every layout round-trips, is reached, and is refused when damaged."""
+"""Masks and their stored forms: each layout round-trips, is reached, is refused when damaged."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ REACHED = {
     ("bits", True): random((200, 200), 0.15),
     ("indices", False): random((200, 200), 0.002),
     ("indices", True): np.eye(600, dtype=bool),
-    ("grid", False): gadget(40, 3000, 37),
+    ("grid", False): random((3, 6000), 0.7) & random((6000,), 0.01),
     ("grid", True): gadget(40, 3000, 37) & (np.arange(40) % 2 == 0)[:, None] | gadget(40, 3000, 74),
 }
 
@@ -233,7 +233,7 @@ def test_a_mask_does_not_change_with_the_callers_array() -> None:
     other = Mask.sparse({"w": ((2,), flat)})
     array[1], flat[0] = True, 1
     assert mask == Mask.dense({"w": np.array([True, False])}) == other
-    for entries in itertools.chain(mask.values(), other.values()):
-        for view in (entries.bits, entries.flat, entries.indices(), entries.dense()):
-            if view is not None and view is (entries.bits if view.dtype == bool else entries.flat):
-                assert not view.flags.writeable
+    with pytest.raises(ValueError, match="read-only"):
+        mask["w"].dense()[1] = True
+    with pytest.raises(ValueError, match="read-only"):
+        other["w"].indices()[0] = 1
