@@ -48,7 +48,7 @@ def tolerance(batch: Batch, epsilon: ArrayLike) -> Integers | Floats:
     """`epsilon`, a scalar or (M,), as an array (M,) of the batch's dtype."""
     wide = _numbers("epsilon", epsilon)
     if not batch.exact_integers and wide.dtype == np.int64:
-        wide = _numbers("epsilon", np.asarray(epsilon, np.float64))
+        wide = _numbers("epsilon", np.asarray(epsilon, np.float64))  # exact below 2^53
     if batch.exact_integers and wide.dtype != np.int64:
         raise InputError(
             "epsilon must be an integer where candidates and targets are integers, "
@@ -63,8 +63,7 @@ def tolerance(batch: Batch, epsilon: ArrayLike) -> Integers | Floats:
         _check_underflow("epsilon", cast(Floats, wide), batch.exponent)
     if wide.size and wide.min() < 0:
         raise InputError(f"epsilon must be at least 0, got {wide.min()}")
-    whole: Integers | Floats = np.broadcast_to(wide, (batch.rows,))
-    return whole
+    return cast("Integers | Floats", np.broadcast_to(wide, (batch.rows,)))
 
 
 def _numbers(name: str, values: ArrayLike) -> Integers | Floats:
@@ -107,6 +106,7 @@ def _float_batch(candidates: Floats, targets: Floats, code: Backend) -> Batch:
 def _grid(candidates: Floats, code: Backend) -> tuple[int, float]:
     """The exponent of the common grid, and the largest magnitude."""
     rows = candidates[None, :] if candidates.ndim == 1 else candidates
+    _finite("candidates", candidates[:_SAMPLE])
     guess = exact.grid_exponent(rows[:_SAMPLE])
     if guess is not None and abs(guess) < 1000:
         # One pass proves that the first rows' grid is everyone's, or sends us to the slow way.
@@ -128,12 +128,14 @@ def _grid(candidates: Floats, code: Backend) -> tuple[int, float]:
 def _check_reach(candidates: Integers | Floats, largest: float, exponent: int) -> None:
     """Refuse rows whose sums, in grid units, are beyond int64 keys."""
     n = candidates.shape[-1]
-    if np.ldexp(float(largest), -exponent) * n <= REACH:
-        return
+    with np.errstate(over="ignore"):
+        if np.ldexp(float(largest), -exponent) * n <= REACH:
+            return
     rows = candidates.reshape(-1, n)
     for start in range(0, len(rows), _CHUNK):
-        units = np.ldexp(rows[start : start + _CHUNK].astype(np.float64), -exponent)
-        reach = np.abs(units).sum(axis=1)
+        with np.errstate(over="ignore"):  # what overflows is refused below
+            units = np.ldexp(rows[start : start + _CHUNK].astype(np.float64), -exponent)
+            reach = np.abs(units).sum(axis=1)
         # Rounding in the sum is below 2^-40 of it; refuse within that of the limit as well.
         bad = np.flatnonzero(~(reach < REACH * (1 - 2.0**-40)))
         if bad.size:

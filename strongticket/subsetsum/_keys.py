@@ -139,13 +139,13 @@ class Batch:
             wide = np.minimum(cast(Integers, epsilon), 1 << 62)
             low, high = whole - wide, whole + wide
         else:
-            scaled = np.minimum(np.ldexp(cast(Floats, epsilon), -self.exponent), 2 * _FAR)
+            scaled = np.minimum(_scaled(cast(Floats, epsilon), self.exponent), 2 * _FAR)
             wide = np.floor(scaled).astype(np.int64)
             g = scaled - wide
             total, rest = exact.two_sum(f, g)
             low = whole - wide + (f > g)
             high = whole + wide + ((total > 1) | ((total == 1) & (rest >= 0)))
-            far = np.abs(np.ldexp(cast(Floats, targets), -self.exponent)) >= _FAR
+            far = np.abs(_scaled(cast(Floats, targets), self.exponent)) >= _FAR
             for i in np.flatnonzero(far):
                 low[i], high[i] = _far_interval(float(targets[i]), float(epsilon[i]), self.exponent)
         low = np.clip(low, keys.lowest, keys.highest + 1)
@@ -165,9 +165,15 @@ class Batch:
     def _split(self, targets: Integers | Floats) -> tuple[Integers, Floats]:
         if self.exact_integers:
             return cast(Integers, targets), np.zeros(len(targets))
-        scaled = np.clip(np.ldexp(cast(Floats, targets), -self.exponent), -_FAR, _FAR)
+        scaled = np.clip(_scaled(cast(Floats, targets), self.exponent), -_FAR, _FAR)
         floor = np.floor(scaled)
         return floor.astype(np.int64), scaled - floor
+
+
+def _scaled(values: Floats, exponent: int) -> Floats:
+    """Values in grid units; infinite where that is beyond float64, which callers cut off."""
+    with np.errstate(over="ignore"):
+        return np.ldexp(values, -exponent)
 
 
 def _far_interval(target: float, epsilon: float, exponent: int) -> tuple[int, int]:

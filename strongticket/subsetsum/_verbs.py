@@ -178,6 +178,8 @@ def _recomputed(code: Backend, keys: Keys, numbers: Integers) -> tuple[NDArray[n
     """The masks of the numbers, and the sums that the candidates and those masks give."""
     mask = np.zeros((len(numbers), keys.candidates.shape[1]), np.bool_)
     sums = np.zeros(len(numbers), np.int64)
+    if numbers.size and numbers.min() < 0:
+        raise AssertionError("a subset-sum kernel gave no mask for a row: a bug of strongticket")
     code.unpack(numbers, mask)
     code.sums_of(keys.candidates, keys.step, mask, sums)
     return mask, sums

@@ -12,6 +12,8 @@ import numpy as np
 from strongticket.subsetsum._jit import jit
 
 TILE = 11
+_BLOCK = 32
+_ROOM = 32  # at least as many as there are candidates
 Array = Any  # one numba function serves int32 and int64 sums
 
 
@@ -40,9 +42,15 @@ def _look(sums: Array, low: Any, high: Any, cast: Any) -> int:
 
 @jit
 def _first(sums: Array, low: Any, high: Any) -> int:
-    for k in range(sums.size):
-        if low <= sums[k] <= high:
-            return k
+    for start in range(0, sums.size, _BLOCK):
+        block = sums[start : start + _BLOCK]
+        hits = 0
+        for k in range(block.size):  # without an exit, so that it is vector code
+            hits += 1 if (block[k] >= low) & (block[k] <= high) else 0
+        if hits:
+            for k in range(block.size):
+                if low <= block[k] <= high:
+                    return start + k
     return -1
 
 
@@ -106,9 +114,9 @@ def least_size(
     """
     cast = zero.dtype.type
     n = candidates.shape[1]
-    pairs = np.zeros(n * (n - 1) // 2, zero.dtype)
+    pairs = np.zeros(n * (n - 1) // 2 + _ROOM, zero.dtype)
     triples = np.zeros(n * (n - 1) * (n - 2) // 6, zero.dtype)
-    a = np.zeros(n, zero.dtype)
+    a = np.zeros(n + _ROOM, zero.dtype)
     for row in rows:
         numbers[row] = -1
         if low[row] <= 0 <= high[row]:
@@ -121,13 +129,13 @@ def least_size(
             a[j] = cast(candidates[row * step, j])
         for size in range(1, most_size + 1):
             if size == 1:
-                number = _one(a, least, most, cast)
+                number = _one(a[:n], least, most, cast)
             elif size == 2:
                 number = _two(a, pairs, least, most, cast)
             elif size == 3:
-                number = _three(a, pairs, triples, least, most, cast)
+                number = _three(a[:n], pairs, triples, least, most, cast)
             else:
-                number = _more(a, triples, size, low[row], high[row], cast)
+                number = _more(a[:n], triples, size, low[row], high[row], cast)
             if number >= 0:
                 numbers[row] = number
                 break
@@ -142,12 +150,15 @@ def _one(a: Array, low: Any, high: Any, cast: Any) -> int:
 @jit
 def _two(a: Array, pairs: Array, low: Any, high: Any, cast: Any) -> int:
     """Fill pairs (i < j at j (j - 1) / 2 + i), give the first mask number that hits."""
-    for j in range(1, a.size):
-        start = j * (j - 1) // 2
-        hit = _grow(a[:j], pairs[start : start + j], a[j], low, high, cast)
-        if hit >= 0:
-            return (1 << j) | (1 << hit)
-    return -1
+    start = 0
+    for j in range(1, a.size - _ROOM):
+        # All of a is written, a run of one length: what is too much the next j writes over.
+        row = pairs[start : start + _ROOM]
+        for k in range(_ROOM):
+            row[k] = cast(a[k] + a[j])
+        start += j
+    hit = _look(pairs[:start], low, high, cast)
+    return _pair_mask(hit) if hit >= 0 else -1
 
 
 @jit

@@ -16,7 +16,8 @@ def on_grid(values: Floats, scale: float) -> tuple[bool, float]:
     largest = 0.0
     for start in range(0, len(values), _CHUNK):
         part = values[start : start + _CHUNK]
-        scaled = part * scale
+        with np.errstate(over="ignore"):  # an overflow is infinite, and the caller refuses those
+            scaled = part * scale
         whole = whole and bool((np.floor(scaled) == scaled).all())
         largest = max(largest, float(np.abs(part).max(initial=0.0)))
     return whole, largest
