@@ -137,6 +137,12 @@ def _sizes(values: list[Any]) -> list[int]:
     return values
 
 
+def _flags(values: list[Any]) -> list[bool]:
+    if not all(type(flag) is bool for flag in values):
+        raise UnreadableError(f"bias flags are true or false, got {values}")
+    return values
+
+
 def _number(text: str) -> Fraction:
     if not re.fullmatch(r"[0-9]+(/[0-9]+)?", text):
         raise UnreadableError(f"a bound is a fraction of two whole numbers, got {text!r}")
@@ -298,7 +304,7 @@ def _target_arrays(target: dict[str, Any]) -> list[tuple[Any, Any]]:
     if _sha256(_canonical(head), raw) != target["digest"]:
         raise RefutedError("the target's digest is not that of its weights and domain")
     arrays: list[tuple[Any, Any]] = []
-    if len(target["biases"]) != len(widths) - 1 or len(widths) < 2:
+    if len(_flags(target["biases"])) != len(widths) - 1 or len(widths) < 2:
         raise UnreadableError("a target has one bias flag a layer")
     for i, has_bias in enumerate(target["biases"]):
         count = widths[i] * widths[i + 1]
@@ -316,7 +322,7 @@ def _target_arrays(target: dict[str, Any]) -> list[tuple[Any, Any]]:
 
 def _widths(spec: dict[str, Any], parameters: dict[str, _Parameter]) -> list[int]:
     architecture = spec["architecture"]
-    widths, biases = _sizes(architecture["widths"]), architecture["biases"]
+    widths, biases = _sizes(architecture["widths"]), _flags(architecture["biases"])
     wanted: dict[str, tuple[int, ...]] = {}
     for i, bias in enumerate(biases):
         wanted[f"layers.{i}.weight"] = (widths[i + 1], widths[i])

@@ -1,0 +1,149 @@
+"""Small targets and tickets, certificates of them, and a press that seals forged ones."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import hashlib
+import itertools
+import json
+import math
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from strongticket import canonical, laws, philox
+from strongticket.construct import LayerAccuracy, two_layer
+from strongticket.laws import Uniform
+from strongticket.networks import Network
+from strongticket.targets import Ball, Box, Target
+from strongticket.tickets import Ticket
+from strongticket.verify import Certificate, certify
+from strongticket.verify._certificate import pack, seal
+
+Document = dict[str, Any]
+
+
+def target(
+    widths: tuple[int, ...], domain: Box | Ball, *, biases: bool = True, seed: int = 0
+) -> Target:
+    rng = np.random.default_rng(seed)
+    layers = []
+    for a, b in itertools.pairwise(widths):
+        weight = rng.uniform(-0.5, 0.5, (b, a)).astype(np.float32)
+        bias = rng.uniform(-0.5, 0.5, b).astype(np.float32) if biases else None
+        layers.append((weight, bias))
+    return Target(layers, domain)
+
+
+def network(of: Target, pool: int, *, seed: int = 5, scale: float = 1.0) -> Network:
+    widths, flags = [of.widths[0]], []
+    for i in range(of.depth):
+        bias = of.biases[i] is not None
+        widths += [pool * (of.widths[i] + bias), of.widths[i + 1]]
+        flags += [bias, False]
+    laws = [Uniform(scale), Uniform(2.0)] * of.depth
+    return Network.mlp(widths, laws=laws, seed=seed, biases=flags)
+
+
+def ticket(of: Target, pool: int = 40, accuracy: float = 0.02, seed: int = 5) -> Ticket:
+    wanted = [LayerAccuracy(accuracy)] * of.depth
+    return two_layer(network(of, pool, seed=seed), of, wanted, window=10, strict=False)
+
+
+def small(domain: Box | Ball | None = None, seed: int = 0) -> Certificate:
+    """A certificate of a 2-2-1 network of a few hundred random weights."""
+    of = target((2, 2, 1), domain or Box(-1.0, 0.5), seed=seed)
+    return certify(ticket(of, pool=20), of, epsilon=0.5)
+
+
+# A press for forgeries: change a document, make every digest that the change touches fit again.
+
+
+def kept_masks(document: Document) -> dict[str, np.ndarray]:
+    """The flat kept indices that the layers of a document say, by parameter name."""
+    spec = document["ticket"]["network"]
+    kept = {p["name"]: np.empty(0, np.int64) for p in spec["parameters"]}
+    widths = spec["architecture"]["widths"]
+    for i, layer in enumerate(document["layers"]):
+        d_in, width, d_out = widths[2 * i : 2 * i + 3]
+        hidden = np.cumsum(ints(layer["hidden"])) - 1
+        inputs = ints(layer["inputs"])
+        reads = inputs < d_in
+        kept[f"layers.{2 * i}.weight"] = hidden[reads] * d_in + inputs[reads]
+        if f"layers.{2 * i}.bias" in kept:
+            kept[f"layers.{2 * i}.bias"] = hidden[~reads]
+        bits = kept_bits(layer, d_out)
+        rows, slot = np.nonzero(bits)
+        kept[f"layers.{2 * i + 1}.weight"] = rows * width + hidden[slot]
+    return kept
+
+
+def ints(text: str) -> np.ndarray:
+    return np.frombuffer(raw(text), "<i4").astype(np.int64)
+
+
+def raw(text: str) -> bytes:
+    return zlib.decompress(base64.b64decode(text))
+
+
+def pack_i4(numbers: Any) -> str:
+    return pack(np.asarray(numbers).astype("<i4").tobytes())
+
+
+def kept_bits(layer: dict[str, str], d_out: int) -> np.ndarray:
+    live = len(ints(layer["inputs"]))
+    bits = np.unpackbits(np.frombuffer(raw(layer["kept"]), np.uint8), bitorder="little")
+    return bits[: d_out * live].reshape(d_out, live)
+
+
+def pack_bits(bits: np.ndarray) -> str:
+    return pack(np.packbits(bits, axis=None, bitorder="little").tobytes())
+
+
+def words(seed: int, parameter: dict[str, Any], at: np.ndarray) -> np.ndarray:
+    return philox.words_at(seed, philox.stream("weights", parameter["name"]), at)
+
+
+def press(document: Document) -> bytes:
+    """A sealed certificate; the digests of target, network, weights and ticket are made to fit."""
+    said, about = document["ticket"], document["target"]
+    head = {name: about[name] for name in ("widths", "biases", "domain")}
+    about["digest"] = canonical.sha256(canonical.dumps(head), raw(about["data"]))
+    try:
+        seed, specs = said["network"]["seed"], said["network"]["parameters"]
+        heads = [
+            words(seed, p, np.arange(min(1024, math.prod(p["shape"])))).astype("<u4").tobytes()
+            for p in specs
+        ]
+        said["network_digest"] = canonical.sha256(canonical.dumps(said["network"]), *heads)
+        kept = kept_masks(document)
+        digest = hashlib.sha256()
+        for p in sorted(specs, key=lambda p: str(p["name"])):
+            law = laws.from_spec({"law": p["law"], "scale": p["scale"]})
+            weights = law.weights(words(seed, p, kept[p["name"]]))
+            digest.update(p["name"].encode() + b"\0" + weights.astype("<f4").tobytes())
+        said["kept_digest"] = digest.hexdigest()
+        said["kept"] = {name: len(k) for name, k in kept.items()}
+        masks = [kept[name].astype("<i8").tobytes() for name in sorted(kept)]
+        document["ticket_id"] = canonical.sha256(canonical.dumps(said), *masks)
+    except (ValueError, LookupError):
+        pass  # a lie so bold that its digests cannot be made: the checker must see it before them
+    return seal(document)
+
+
+def forge(
+    certificate: Certificate,
+    lie: Callable[[Document], object],
+    path: Path,
+    *,
+    digests: bool = True,
+) -> Path:
+    """Write the certificate with one lie in it, every digest fitting (or only the seal)."""
+    document = copy.deepcopy(json.loads(canonical.dumps(certificate.document())))
+    lie(document)
+    path.write_bytes(press(document) if digests else seal(document))
+    return path
