@@ -239,7 +239,11 @@ def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Domain | None]:
     except Exception as error:  # whatever the two readers raise: the file is no state dict
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} cannot be read as a state dict: {error}") from error
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"{path} cannot be read as a state dict, whose file holds model.state_dict() and "
+            f"nothing else: {reason}"
+        ) from error
 
 
 def _domain(spec: dict[str, str]) -> Domain:

@@ -53,8 +53,8 @@ def check_group(group: Mapping[str, Any]) -> None:
     """Raise InputError for a hyperparameter out of range, or one that no search has."""
     for key in ("lr", "momentum", "weight_decay"):
         value = float(group[key])
-        if not (np.isfinite(value) and value >= 0):
-            raise InputError(f"{key} must be finite and >= 0, got {group[key]!r}")
+        if not 0 <= value <= float(np.finfo(np.float32).max):
+            raise InputError(f"{key} must be finite and >= 0, as a float32; got {group[key]!r}")
     if group["nesterov"] and not group["momentum"]:
         raise InputError("nesterov needs momentum > 0")
     known = {"params", "param_names", "lr", "momentum", "weight_decay", "nesterov", "initial_lr"}
