@@ -69,13 +69,14 @@ def write_frozen(network: Network, model: nn.Module) -> None:
         if name not in present or tuple(present[name].shape) != p.shape:
             came = tuple(present[name].shape) if name in present else "no such parameter"
             raise InputError(f"the model needs {name} of shape {p.shape}, got {came}")
+    for name, parameter in present.items():
+        if name not in drawn and parameter.dim() >= 2:
+            raise InputError(f"the network knows no parameter {name} of the model")
     with torch.no_grad():
         for name, parameter in present.items():
             if name in drawn:
                 weights = torch.from_numpy(network.weights(name))
                 parameter.copy_(weights.to(parameter.dtype))
-            elif parameter.dim() >= 2:
-                raise InputError(f"the network knows no parameter {name} of the model")
             else:
                 parameter.fill_(0.0 if "bias" in name.rpartition(".")[2] else 1.0)
             parameter.requires_grad_(name in drawn and drawn[name].masked)
