@@ -1,0 +1,122 @@
+"""The experiments, run small; at full size they are commands of their own."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from strongticket.datasets import digits
+from strongticket.errors import FileError
+from strongticket.targets import Target
+from strongticket.tickets import Ticket
+from strongticket.verify import recheck
+
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+mnist = load("pensia2020_mnist")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The digits, blown up to 16 x 16, as the four idx files of MNIST."""
+    data = digits()
+    place = tmp_path / "data"
+    place.mkdir()
+    for name, x, y in (
+        ("train", data.train_x[:400], data.train_y[:400]),
+        ("t10k", data.test_x[:100], data.test_y[:100]),
+    ):
+        small = np.rint(x.reshape(-1, 8, 8) * 255).astype(np.uint8)
+        large = small.repeat(2, axis=1).repeat(2, axis=2)
+        for kind, array in (("images-idx3", large), ("labels-idx1", y.astype(np.uint8))):
+            head = bytes((0, 0, 8, array.ndim)) + np.array(array.shape, ">u4").tobytes()
+            (place / f"{name}-{kind}-ubyte").write_bytes(head + array.tobytes())
+    return place
+
+
+def test_mnist_on_a_small_folder(folder: Path, tmp_path: Path) -> None:
+    small = {**mnist.QUICK, "hidden": 12, "epochs": 60}
+    config = replace(mnist.Config(folder, tmp_path / "out"), **small)
+    result = mnist.run(config)
+    proof = result.proof
+    assert mnist.holds(result)
+    assert proof.target_widths == (256, 12, 10)
+    assert 0 < proof.lower_bound <= proof.bound <= config.epsilon
+    ticket = Ticket.load(proof.ticket_file)
+    found = recheck(proof.certificate_file, Target.load(tmp_path / "out" / "target.safetensors"))
+    assert found.ticket_id == ticket.ticket_id
+    assert found.kept_weights == proof.kept_weights
+    assert abs(result.target_accuracy - result.ticket_accuracy) <= 0.05
+    assert result.target_accuracy > 0.5
+    assert not mnist.holds(replace(result, proof=replace(proof, rechecked=False)))
+    assert not mnist.holds(replace(result, proof=replace(proof, holds=False)))
+
+
+def test_mnist_as_a_command(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["--data", str(folder), "--out", str(out), "--quick", "--seed", "4"]
+    monkeypatch.setattr(sys, "argv", ["pensia2020_mnist.py", *arguments])
+    monkeypatch.setitem(mnist.QUICK, "hidden", 4)
+    assert mnist.main() == 0
+    stored = json.loads((out / "result.json").read_text("utf-8"))
+    assert stored["holds"]
+    assert stored["config"]["seed"] == 4
+    printed = capsys.readouterr().out
+    assert f"certified <= {stored['proof']['bound']:.3g}" in printed
+    assert f"{stored['target_accuracy']:.2%}" in printed
+    assert f"{stored['ticket_accuracy']:.2%}" in printed
+    assert "peak memory" in printed
+
+
+@pytest.mark.parametrize("what", ["data", "out"])
+def test_a_wrong_folder_exits_2(
+    what: str,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").write_text("")
+    data = tmp_path / "none" if what == "data" else folder
+    out = tmp_path / "file" if what == "out" else tmp_path / "out"
+    monkeypatch.setattr(sys, "argv", ["x", "--data", str(data), "--out", str(out)])
+    assert mnist.main() == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    if what == "out":
+        with pytest.raises(FileError):
+            mnist.run(mnist.Config(folder, out))
+
+
+@pytest.mark.data
+def test_mnist_on_real_data(data_folder: Path, tmp_path: Path) -> None:
+    config = replace(mnist.Config(data_folder, tmp_path), **mnist.QUICK)
+    result = mnist.run(config)
+    assert mnist.holds(result)
+    assert result.target_accuracy > 0.85
+    assert abs(result.target_accuracy - result.ticket_accuracy) < 0.01
+    assert recheck(result.proof.certificate_file).holds
