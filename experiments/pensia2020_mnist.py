@@ -17,7 +17,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import tyro
+from numpy.typing import NDArray
 
 from strongticket import Box, Target
 from strongticket.cli import show
@@ -57,6 +59,8 @@ class Result:
     target_accuracy: float
     ticket_accuracy: float
     peak_gib: float
+    weight_errors: tuple[NDArray[np.float64], ...]  # |effective - target|, one array a layer
+    demanded: tuple[float, ...]  # the theorem's accuracy for the weights of each layer
 
 
 def run(config: Config) -> Result:
@@ -73,8 +77,10 @@ def run(config: Config) -> Result:
             progress=progress,
         )
         target = Target(model, domain=Box(0.0, 1.0))
-        ticket, _, proof = prove(
-            pensia2020.EXPLICIT,
+        target.save(config.out / "target.safetensors")
+        theorem = pensia2020.EXPLICIT
+        ticket, certificate, proof = prove(
+            theorem,
             target,
             epsilon=config.epsilon,
             delta=config.delta,
@@ -86,12 +92,47 @@ def run(config: Config) -> Result:
             progress=progress,
         )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return Result(proof, accuracy(model, data), accuracy(ticket.compact(), data), peak)
+    errors = tuple(
+        np.abs(np.ldexp(layer.plus.astype(np.float64), layer.exponent) - weights).ravel()
+        for layer, weights in zip(certificate.layers, target.weights, strict=True)
+    )
+    demanded = tuple(plan.eta for plan in theorem.plan(target, config.epsilon))
+    accuracies = accuracy(model, data), accuracy(ticket.compact(), data)
+    return Result(proof, *accuracies, peak, errors, demanded)
 
 
 def holds(result: Result) -> bool:
     """The claims: certified within epsilon, and the independent checker found the same bound."""
     return result.proof.holds and result.proof.rechecked
+
+
+def plot(result: Result, path: Path) -> None:
+    """Two panels: each weight error against the accuracy demanded, and what is known of f - g."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    bins = np.logspace(-16, -5, 80)
+    for i, (errors, eta) in enumerate(zip(result.weight_errors, result.demanded, strict=True)):
+        shown = np.maximum(errors, bins[0])
+        left.hist(shown, bins, histtype="step", color=f"C{i}", label=f"layer {i + 1}")
+        left.axvline(eta, color=f"C{i}", linestyle=":", label=f"demanded, layer {i + 1}")
+    left.set(xscale="log", yscale="log", xlabel="error of an effective weight", ylabel="weights")
+    left.legend(fontsize=8, loc="upper left")
+    proof = result.proof
+    names = ("claimed: epsilon", "certified, from above", "attack, from below")
+    values = (proof.epsilon, proof.bound, proof.lower_bound)
+    bars = right.barh(names[::-1], values[::-1], color=("C2", "C0", "0.7"))
+    right.bar_label(bars, fmt=lambda v: f"{v:.2g}", padding=3)
+    right.set(xscale="log", xlabel="sup |f - g| over the box")
+    right.set_xlim(min(values) / 3, max(values) * 4)
+    widths = "-".join(map(str, proof.target_widths))
+    figure.suptitle(
+        f"{widths} out of a random network: {proof.kept_weights:,} of "
+        f"{proof.random_weights:,} weights kept",
+        fontsize=10,
+    )
+    figure.savefig(path, dpi=150)
 
 
 def main() -> int:
@@ -114,6 +155,7 @@ def main() -> int:
         "peak_gib": result.peak_gib,
         "holds": holds(result),
     }
+    plot(result, config.out / "figure.png")
     write_whole(config.out / "result.json", (json.dumps(stored, indent=1) + "\n").encode())
     return 0 if holds(result) else 1
 
