@@ -112,7 +112,7 @@ def plot(result: Result, path: Path) -> None:
 
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    bins = np.logspace(-16, -5, 80)
+    bins = np.geomspace(1e-16, max(result.demanded), 80)
     for i, (errors, eta) in enumerate(zip(result.weight_errors, result.demanded, strict=True)):
         shown = np.maximum(errors, bins[0])
         left.hist(shown, bins, histtype="step", color=f"C{i}", label=f"layer {i + 1}")
