@@ -135,6 +135,19 @@ def press(document: Document) -> bytes:
     return seal(document)
 
 
+def put(*path: Any) -> Callable[[Document], None]:
+    """put(key, ..., value) sets document[key]...[last key] = value."""
+
+    def lie(d: Document) -> None:
+        *keys, last, value = path
+        at: Any = d
+        for key in keys:
+            at = at[key]
+        at[last] = value
+
+    return lie
+
+
 def forge(
     certificate: Certificate,
     lie: Callable[[Document], object],

@@ -20,6 +20,7 @@ from certificates import (
     pack_bits,
     pack_i4,
     press,
+    put,
     raw,
     small,
     target,
@@ -319,19 +320,6 @@ def second_bias(masked: bool):
             {"name": "model", "class": "M"} if not masked else spec["architecture"]
         )
         spec["parameters"][0]["masked"] = masked
-
-    return lie
-
-
-def put(*path: object):
-    """put(key, ..., value) sets document[key]...[last key] = value."""
-
-    def lie(d: Document) -> None:
-        *keys, last, value = path
-        at = d
-        for key in keys:
-            at = at[key]
-        at[last] = value
 
     return lie
 
