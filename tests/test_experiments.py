@@ -14,7 +14,7 @@ import pytest
 
 from strongticket.datasets import digits
 from strongticket.errors import FileError
-from strongticket.targets import Target
+from strongticket.targets import Box, Target
 from strongticket.tickets import Ticket
 from strongticket.verify import recheck
 
@@ -32,6 +32,11 @@ def load(name: str) -> ModuleType:
 
 
 mnist = load("pensia2020_mnist")
+sys.path.insert(0, str(EXPERIMENTS / "benchmarks"))  # a benchmark may import its neighbour
+try:
+    bars = load("benchmarks/bars")
+finally:
+    sys.path.pop(0)
 
 
 @pytest.fixture
@@ -120,3 +125,42 @@ def test_mnist_on_real_data(data_folder: Path, tmp_path: Path) -> None:
     assert result.target_accuracy > 0.85
     assert abs(result.target_accuracy - result.ticket_accuracy) < 0.01
     assert recheck(result.proof.certificate_file).holds
+
+
+def test_bars_are_printed_and_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        bars.Row("a", "under 1 s", "0.5 s", True),
+        bars.Row("b", "under 1 s", "1.5 s", False),
+        bars.Row("c", "under 1 s", "no data", None),
+    ]
+    monkeypatch.setattr(bars, "measure", lambda *_: iter(rows))
+    assert bars.main(["--out", str(tmp_path)]) == 0  # a missed bar is no failure
+    printed = capsys.readouterr()
+    for row, verdict in zip(rows, ("met", "missed", "not run"), strict=True):
+        assert row.verdict == verdict
+        assert row.measured in printed.out
+        assert verdict in printed.err
+    stored = json.loads((tmp_path / "bars.json").read_text("utf-8"))
+    assert [row["met"] for row in stored["rows"]] == [True, False, None]
+    rows.append(bars.timed("d", 60, sys.executable, "-c", "raise SystemExit(3)"))
+    assert "exit code 3" in rows[-1].measured
+    assert bars.main(["--out", str(tmp_path)]) == 1
+
+
+def test_bars_say_what_cannot_be_measured(tmp_path: Path) -> None:
+    (row,) = bars.mnist("", tmp_path, quick=True)
+    assert (row.met, row.verdict) == (None, "not run")
+    assert "STRONGTICKET_DATA" in row.measured
+    (row,) = bars.mnist(str(tmp_path / "none"), tmp_path, quick=True)
+    assert (row.met, row.failed) == (False, True)
+    (row,) = bars.tests(quick=True)
+    assert row.met is None
+
+
+def test_both_widths_are_timed() -> None:
+    random = np.random.default_rng(0)
+    layers = [random.uniform(-0.3, 0.3, shape).astype(np.float32) for shape in ((9, 12), (3, 9))]
+    target = Target([(w, None) for w in layers], Box(0.0, 1.0))
+    assert all(seconds > 0 for seconds in bars.widths(target, rounds=1))

@@ -201,3 +201,23 @@ def test_progress_goes_to_standard_error(made: Made, tmp_path: Path) -> None:
     assert "construct layer 1" in done.stderr
     assert "construct layer" not in done.stdout
     assert done.stdout.startswith("Ticket(seed=0")
+
+
+@pytest.mark.parametrize("name", ["layers.{}", "fc{}", "block{}.linear"])
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_layers_come_in_the_order_of_their_numbers(tmp_path: Path, name: str, suffix: str) -> None:
+    """All layers are square: a wrong order would raise nothing."""
+    random = np.random.default_rng(0)
+    pairs = [(random.normal(size=(2, 2)).astype(np.float32), None) for _ in range(12)]
+    file = state_dict(tmp_path / f"deep{suffix}", named([*pairs], name))
+    loaded = Target.load(file, Box(0.0, 1.0))
+    assert loaded.digest == Target(pairs, Box(0.0, 1.0)).digest
+    assert Target.load(loaded.save(tmp_path / "again.safetensors")).digest == loaded.digest
+
+
+def test_bfloat16_and_parameters_are_read_exactly(tmp_path: Path) -> None:
+    import torch
+
+    weight = torch.nn.Parameter(torch.tensor([[0.5, -1.25]], dtype=torch.bfloat16))
+    torch.save({"0.weight": weight}, tmp_path / "half.pt")
+    assert Target.load(tmp_path / "half.pt", Box(0.0, 1.0)).weights[0].tolist() == [[0.5, -1.25]]
