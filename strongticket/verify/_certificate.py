@@ -85,8 +85,8 @@ class Certificate:
             "claim": {
                 "method": self.method,
                 "norm": "euclidean" if isinstance(target.domain, Ball) else "max",
-                "bound": str(self.exact_bound),
-                "epsilon": None if self.epsilon is None else str(Fraction(self.epsilon)),
+                "bound": _text(self.exact_bound),
+                "epsilon": None if self.epsilon is None else _text(Fraction(self.epsilon)),
             },
             "target": {
                 "widths": list(target.widths),
@@ -107,9 +107,9 @@ class Certificate:
             ],
             "steps": [
                 {
-                    "weight_error": str(step.weight_error),
-                    "bias_error": str(step.bias_error),
-                    "deviation": str(step.deviation),
+                    "weight_error": _text(step.weight_error),
+                    "bias_error": _text(step.bias_error),
+                    "deviation": _text(step.deviation),
                 }
                 for step in self.steps
             ],
@@ -150,8 +150,21 @@ def certify(
 
 def up(value: Fraction) -> float:
     """The least float64 that is not below a fraction."""
-    nearest = float(value)
+    try:
+        nearest = float(value)
+    except OverflowError:
+        return math.inf
     return nearest if Fraction(nearest) >= value else math.nextafter(nearest, math.inf)
+
+
+def _text(value: Fraction) -> str:
+    try:
+        return str(value)
+    except ValueError as error:  # Python prints no integers of more than 4,300 digits
+        raise InputError(
+            "the exact bound has more digits than a certificate file holds: the target is too "
+            "deep, or its weights span too many powers of two"
+        ) from error
 
 
 def seal(document: dict[str, Any]) -> bytes:

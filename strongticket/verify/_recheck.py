@@ -17,7 +17,9 @@ lie of one that can be read. About real-number networks; a float execution adds 
 from __future__ import annotations
 
 import base64
+import decimal
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -33,6 +35,8 @@ from typing import Any
 import numpy as np
 
 FORMAT = 1
+LARGEST = 1 << 27  # weights of a target, bytes of a layer's kept bits: what memory can hold
+DEEPEST = 256
 GENERATOR = "philox4x32-10/v1"
 _MALFORMED = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 _SEAL = re.compile(rb',"sha256":"([0-9a-f]{64})"}\Z')
@@ -118,12 +122,17 @@ def _canonical(value: Any) -> bytes:
     return text.encode("ascii")
 
 
-def _bytes(text: str) -> bytes:
-    return zlib.decompress(base64.b64decode(text, validate=True))
+def _bytes(text: str, limit: int) -> bytes:
+    """The bytes behind base64 and deflate, at most `limit`: a small file cannot fill the memory."""
+    unpacker = zlib.decompressobj()
+    data = unpacker.decompress(base64.b64decode(text, validate=True), max(limit, 1))
+    if not unpacker.eof or unpacker.unused_data or len(data) > limit:
+        raise UnreadableError(f"a stored array is cut short, or longer than {limit} bytes")
+    return data
 
 
-def _ints(text: str) -> np.ndarray[Any, Any]:
-    return np.frombuffer(_bytes(text), "<i4").astype(np.int64)
+def _ints(text: str, most: int) -> np.ndarray[Any, Any]:
+    return np.frombuffer(_bytes(text, 4 * most), "<i4").astype(np.int64)
 
 
 def _keys(value: dict[str, Any], names: str) -> None:
@@ -143,6 +152,13 @@ def _flags(values: list[Any]) -> list[bool]:
     return values
 
 
+def _real(text: str) -> float:
+    value = float.fromhex(text)
+    if not math.isfinite(value) or value.hex() != text:
+        raise UnreadableError(f"a real number is written as float.hex writes it, got {text!r}")
+    return value
+
+
 def _number(text: str) -> Fraction:
     if not re.fullmatch(r"[0-9]+(/[0-9]+)?", text):
         raise UnreadableError(f"a bound is a fraction of two whole numbers, got {text!r}")
@@ -151,6 +167,12 @@ def _number(text: str) -> Fraction:
 
 def _sha256(*parts: bytes) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def in_words(value: Fraction) -> str:
+    """A fraction of any size with nine digits, rounded up: what is printed is still a bound."""
+    digits = decimal.Context(prec=9, rounding=decimal.ROUND_CEILING)
+    return f"{digits.divide(value.numerator, value.denominator):g}"
 
 
 # 2. Random weights
@@ -177,7 +199,7 @@ class _Parameter:
     def __init__(self, seed: int, spec: dict[str, Any]) -> None:
         _keys(spec, "law masked name scale shape")
         self.seed, self.name, self.shape = seed, spec["name"], tuple(_sizes(spec["shape"]))
-        self.scale = float.fromhex(spec["scale"])
+        self.scale = _real(spec["scale"])
         mantissa, exponent = math.frexp(self.scale)
         if spec["law"] != "uniform" or mantissa != 0.5 or not -100 <= exponent - 1 <= 100:
             raise UnreadableError(
@@ -231,7 +253,11 @@ def _recheck(document: dict[str, Any], target_digest: str | None) -> Recheck:
     arrays = _target_arrays(target)
     if target_digest is not None and target["digest"] != target_digest:
         raise RefutedError("the certificate is about another target than the one given")
+    _keys(ticket, "buffers format kept kept_digest network network_digest provenance")
+    if type(ticket["format"]) is not int or ticket["format"] != FORMAT or ticket["buffers"] != {}:
+        raise UnreadableError(f"this checker knows tickets of format {FORMAT} without buffers")
     spec = ticket["network"]
+    _keys(spec, "architecture generator parameters seed")
     if spec["generator"] != GENERATOR:
         raise UnreadableError(
             f"this checker makes weights by {GENERATOR}, not {spec['generator']!r}"
@@ -270,7 +296,7 @@ def _recheck(document: dict[str, Any], target_digest: str | None) -> Recheck:
     _check_steps(document["steps"], layers, deviations, domain)
     bound = _number(claim["bound"])
     if bound < deviations[-1]:
-        raise RefutedError(f"the bound is {float(deviations[-1]):.6g}, not {float(bound):.6g}")
+        raise RefutedError(f"the bound is {in_words(deviations[-1])}, not {in_words(bound)}")
     return Recheck(
         bound=bound,
         epsilon=None if claim["epsilon"] is None else _number(claim["epsilon"]),
@@ -288,7 +314,7 @@ def _domain(spec: dict[str, str]) -> dict[str, Any]:
         raise UnreadableError(f"a domain is a box or a ball, got {kind!r}")
     names = ("low", "high") if kind == "box" else ("radius",)
     _keys(spec, " ".join(sorted(("kind", *names))))
-    ends = {name: Fraction(float.fromhex(spec[name])) for name in names}
+    ends = {name: Fraction(_real(spec[name])) for name in names}
     if kind == "box" and ends["low"] > ends["high"]:
         raise RefutedError("the box is empty: its low end is above its high end")
     if kind == "ball" and ends["radius"] < 0:
@@ -299,7 +325,13 @@ def _domain(spec: dict[str, str]) -> dict[str, Any]:
 
 def _target_arrays(target: dict[str, Any]) -> list[tuple[Any, Any]]:
     _keys(target, "biases data digest domain widths")
-    raw, widths, at = _bytes(target["data"]), _sizes(target["widths"]), 0
+    widths, at = _sizes(target["widths"]), 0
+    weights = sum(a * c for a, c in itertools.pairwise(widths)) + sum(widths[1:])
+    if weights > LARGEST or len(widths) > DEEPEST:
+        raise UnreadableError(
+            f"this checker takes targets of up to {LARGEST:,} weights and {DEEPEST} layers"
+        )
+    raw = _bytes(target["data"], 4 * weights)
     head = {name: target[name] for name in ("widths", "biases", "domain")}
     if _sha256(_canonical(head), raw) != target["digest"]:
         raise RefutedError("the target's digest is not that of its weights and domain")
@@ -322,6 +354,7 @@ def _target_arrays(target: dict[str, Any]) -> list[tuple[Any, Any]]:
 
 def _widths(spec: dict[str, Any], parameters: dict[str, _Parameter]) -> list[int]:
     architecture = spec["architecture"]
+    _keys(architecture, "biases name widths")
     widths, biases = _sizes(architecture["widths"]), _flags(architecture["biases"])
     wanted: dict[str, tuple[int, ...]] = {}
     for i, bias in enumerate(biases):
@@ -347,14 +380,18 @@ def _collapse(
     d_in, width, d_out = widths[2 * i : 2 * i + 3]
     first, bias = f"layers.{2 * i}.weight", f"layers.{2 * i}.bias"
     second = f"layers.{2 * i + 1}.weight"
-    gaps, inputs = _ints(stored["hidden"]), _ints(stored["inputs"])
+    gaps, inputs = _ints(stored["hidden"], width), _ints(stored["inputs"], width)
     hidden = np.cumsum(gaps) - 1
     if len(hidden) != len(inputs) or (gaps < 1).any() or (len(hidden) and hidden[-1] >= width):
         raise RefutedError(f"layer {i}: the live hidden neurons are no increasing list")
     if ((inputs < 0) | (inputs > d_in)).any() or ((inputs == d_in).any() and bias not in kept):
         raise RefutedError(f"layer {i}: a hidden neuron reads an input that there is not")
-    bits = np.unpackbits(np.frombuffer(_bytes(stored["kept"]), np.uint8), bitorder="little")
-    if len(bits) // 8 != -(-d_out * len(hidden) // 8) or bits[d_out * len(hidden) :].any():
+    size = -(-d_out * len(hidden) // 8)
+    if size > LARGEST:
+        raise UnreadableError(f"this checker takes layers of up to {8 * LARGEST:,} live weights")
+    packed = np.frombuffer(_bytes(stored["kept"], size + 1), np.uint8)
+    bits = np.unpackbits(packed, bitorder="little")
+    if len(packed) != size or bits[d_out * len(hidden) :].any():
         raise RefutedError(f"layer {i}: the kept bits have not the size of the layer")
 
     reads = inputs < d_in
@@ -415,7 +452,8 @@ def _check_ticket(
         digest.update(name.encode() + b"\0" + weights.astype("<f4").tobytes())
     if digest.hexdigest() != ticket["kept_digest"]:
         raise RefutedError("the kept weights, made again from the seed, have another digest")
-    if {name: len(k) for name, k in kept.items()} != ticket["kept"]:
+    counts = {name: len(k) for name, k in kept.items()}
+    if counts != ticket["kept"] or any(type(n) is not int for n in ticket["kept"].values()):
         raise RefutedError("the ticket keeps another number of weights than it says")
     raw = [kept[name].astype("<i8").tobytes() for name in sorted(kept)]
     if _sha256(_canonical(ticket), *raw) != document["ticket_id"]:
@@ -564,8 +602,8 @@ def _check_steps(
             said = _number(step[name])
             if said < value:
                 raise RefutedError(
-                    f"layer {i}: the {name.replace('_', ' ')} is {float(value):.6g}, more than "
-                    f"the {float(said):.6g} that the certificate says"
+                    f"layer {i}: the {name.replace('_', ' ')} is {in_words(value)}, more than "
+                    f"the {in_words(said)} that the certificate says"
                 )
 
 
@@ -576,4 +614,4 @@ if __name__ == "__main__":
         sys.exit(f"unreadable: {_error}")
     except RefutedError as _error:
         sys.exit(f"refuted: {_error}")
-    sys.stdout.write(f"confirmed: sup |f - g| <= {float(_result.bound):.9g}\n")
+    sys.stdout.write(f"confirmed: sup |f - g| <= {in_words(_result.bound)}\n")

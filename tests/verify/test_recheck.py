@@ -458,7 +458,7 @@ UNREADABLE = {
     "bound over zero": (put("claim", "bound", "1/0"), "ZeroDivisionError"),
     "bound as number": (put("claim", "bound", 0.5), "not a certificate of format 1"),
     "negative epsilon": (put("claim", "epsilon", "-1/2"), "got '-1/2'"),
-    "infinite box": (put("target", "domain", "high", "inf"), "OverflowError"),
+    "infinite box": (put("target", "domain", "high", "inf"), "float.hex"),
     "other domain": (put("target", "domain", "kind", "sphere"), "a box or a ball, got 'sphere'"),
     "widths of zero": (put("target", "widths", [2, 0, 1]), "widths are integers >= 1"),
     "widths below zero": (put("target", "widths", [2, -1, 1]), "widths are integers >= 1"),
