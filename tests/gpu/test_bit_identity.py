@@ -16,13 +16,6 @@ pytestmark = [
 ]
 
 LAWS = [Uniform(), Uniform(0.125), SignedConstant(0.3), Normal(1.0), Normal(0.3)]
-    Uniform(),
-    Uniform(0.125),
-    SignedConstant(1.0),
-    SignedConstant(0.3),
-    Normal(1.0),
-    Normal(0.3),
-]
 RANGES = [(0, 1), (3, 1 << 20), ((1 << 34) - 2, 4097), ((1 << 62) + 1, 1000)]
 SEEDS = [0, 1, (1 << 64) - 1]
 

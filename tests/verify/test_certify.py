@@ -30,7 +30,8 @@ from strongticket.verify import (
     collapse,
     recheck,
 )
-from strongticket.verify._propagate import _norm, root_up
+from strongticket.verify._propagate import _norm, _through_relu, root_up
+from strongticket.verify._recheck import _relu_range
 
 BOXES = st.tuples(st.floats(-2, 2), st.floats(0, 2)).map(lambda p: Box(p[0], p[0] + p[1]))
 DOMAINS = BOXES | st.floats(0, 3).map(Ball)
@@ -303,6 +304,24 @@ def test_root_up(value: Fraction) -> None:
     assert root_up(value) ** 2 <= value * (1 + Fraction(1, 2**50)) + Fraction(1, 2**60)
 
 
+SMALL = st.integers(-6, 6)
+
+
+@given(SMALL, st.integers(0, 8), SMALL, st.integers(0, 8))
+def test_relu_of_a_difference(zlow: int, zsize: int, dlow: int, dsize: int) -> None:
+    """The interval of relu(z + d) - relu(z) holds every value, and is tight where both are active."""
+    zhigh, dhigh = zlow + zsize, dlow + dsize
+    true = [
+        max(z + d, 0) - max(z, 0) for z in range(zlow, zhigh + 1) for d in range(dlow, dhigh + 1)
+    ]
+    ends = (np.array([v], object) for v in (zlow, zhigh, dlow, dhigh))
+    (low,), (high,) = _through_relu(*ends)
+    assert low <= min(true) <= max(true) <= high
+    if min(zlow, zlow + dlow) >= 0 or max(zhigh, zhigh + dhigh) <= 0:
+        assert (low, high) == (min(true), max(true))
+    assert _relu_range((zlow, zhigh), (dlow, dhigh)) == (low, high)
+
+
 # A bound made false on purpose
 
 
@@ -325,6 +344,15 @@ def test_attack_is_near_the_bound_of_a_small_network() -> None:
     assert lower.exact_distance > certify(pruned, of).exact_bound * Fraction(999, 1000)
     weak = attack(pruned, of, starts=1, steps=0, seed=1)
     assert weak.exact_distance < lower.exact_distance
+
+
+def test_attack_stays_inside_a_box_of_two_numbers() -> None:
+    """The centre of [1, 1 + 2^-52] rounds to 1: half of the starts would fall below it."""
+    box = Box(1.0, 1.0 + 2**-52)
+    of = Target([(np.array([[-1.0]], np.float32), np.array([2.0], np.float32))], box)
+    lower = attack(keep(network(of, 3)), of, starts=20, steps=2)
+    assert lower.exact_distance == 1
+    assert lower.input.tolist() == [1.0]
 
 
 def test_attack_reports_progress_and_is_repeatable() -> None:
