@@ -19,6 +19,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # formulas without a network
     "sphinx_copybutton",
 ]
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
@@ -27,6 +28,8 @@ exclude_patterns = ["_build"]
 
 html_theme = "furo"
 html_title = f"strongticket {release}"
+html_static_path = ["_static"]
+html_css_files = ["math.css"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
