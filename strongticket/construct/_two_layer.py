@@ -15,6 +15,7 @@ Fischer et al. 2021.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -69,8 +70,9 @@ def two_layer(
     `accuracy` gives one `LayerAccuracy` a target layer. Every weight reads the first `window`
     usable neurons of its pool (None: chosen from the accuracy, 16 to 24); only those that miss
     read further windows, the same for all outputs. `objective` is `subsetsum.best` (least
-    error), `subsetsum.sparsest` or `subsetsum.within`. `progress` is called with (text, done,
-    total).
+    error), `subsetsum.sparsest`, `subsetsum.within`, a partial of one, or a solver of the same
+    form; it gets the accuracy where it has an argument `epsilon`. `progress` is called with
+    (text, done, total).
 
     The ticket's provenance counts the width, the candidates read and the live neurons.
     Raises ConstructionError where a weight misses after the whole pool; with ``strict=False`` it
@@ -178,6 +180,8 @@ class _Layer:
         window: int | None,
     ) -> None:
         self.pool, self.layer, self.objective, self.accuracy = pool, layer, objective, accuracy
+        # `best` knows no accuracy; a partial of a verb, or a user's own solver, says it by name.
+        self.aims = "epsilon" in inspect.signature(objective).parameters
         columns = target.weights[layer].astype(np.float64)
         bias = target.biases[layer]
         limits = np.full(columns.shape[1], accuracy.weight)
@@ -263,10 +267,10 @@ class _Layer:
             shift, extra = self._products(left, fixed[0])
             extra = np.where(fixed[1], extra, -1)
             goals = goals - (shift * (extra >= 0)).sum(1)
-        if self.objective is subsetsum.best:
-            answer = subsetsum.best(products, goals)
+        if self.aims:
+            answer = self.objective(products, goals, epsilon=self.limits[left.blocks])
         else:
-            answer = self.objective(products, goals, self.limits[left.blocks])
+            answer = self.objective(products, goals)
         # A neuron that is not there has product 0 and must not be kept.
         kept = np.where(answer.mask, hidden, -1)
         error = np.abs((products * (kept >= 0)).sum(1) - goals)

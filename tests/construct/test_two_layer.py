@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from fractions import Fraction
 
@@ -414,3 +415,16 @@ BAD = {
 def test_bad_input(call, kind, message: str) -> None:
     with pytest.raises(kind, match=message):
         call()
+
+
+def test_an_objective_may_be_a_partial_or_a_users_own() -> None:
+    target = make((2, 3), Box(0.0, 1.0))
+
+    def own(candidates, targets):
+        return subsetsum.best(candidates, targets)
+
+    plain = build(target)
+    assert build(target, objective=functools.partial(subsetsum.best, threads=1)) == plain
+    assert build(target, objective=own) == plain
+    aimed = functools.partial(subsetsum.sparsest, threads=1)
+    assert build(target, objective=aimed) == build(target, objective=subsetsum.sparsest)
