@@ -17,6 +17,7 @@ from strongticket.errors import InputError
 
 Kind = Literal["sufficient", "necessary", "tight"]
 DIGITS = 50
+MOST_DIGITS = 2000  # where the expression cancels
 # Far above the error of a 50-digit evaluation, far below anything that a count could notice.
 GUARD = Fraction(1, 10**30)
 
@@ -35,6 +36,8 @@ class Bound:
         unspecified: Names of constants to which the source gives no value.
         procedure: For a bound that an algorithm computes: the same arguments to the number. The
             expression is then the name of that algorithm applied to its arguments.
+        domain: sympy relations in the same symbols, without which the expression bounds nothing.
+            What the symbols themselves assume (positive, integer) is asked for in any case.
     """
 
     quantity: str
@@ -43,6 +46,7 @@ class Bound:
     meanings: tuple[tuple[str, str], ...]
     unspecified: frozenset[str] = frozenset()
     procedure: Callable[..., int] | None = None
+    domain: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -54,26 +58,29 @@ class Bound:
                 f"a bound gives a meaning to each of its symbols {sorted(free)}, "
                 f"got meanings for {sorted(named)}, unspecified {sorted(self.unspecified)}"
             )
+        if not {s.name for relation in self.domain for s in relation.free_symbols} <= named:
+            raise InputError(f"a bound's domain speaks of its own symbols {sorted(named)}")
 
     def __call__(self, **values: float | Fraction) -> int:
         """The bounding integer: rounded up, so that it suffices (or is truly necessary).
 
         Raises InputError where the source leaves a constant unspecified, where a symbol has no
-        value or an unknown one has, and where the expression is no finite real number.
+        value or an unknown one has, where the values lie outside the bound's domain, and where
+        the expression is no finite real number.
         """
-        self._check(values)
+        table = self._table(values)
         if self.procedure is not None:
-            return self.procedure(**values)
-        exact = self._exact(values)
+            return self.procedure(**table)
+        exact = self._exact(table)
         guard = GUARD * (1 + abs(exact))
         return math.ceil(exact - guard if self.kind == "necessary" else exact + guard)
 
     def real(self, **values: float | Fraction) -> float:
         """The expression's value before it is rounded to an integer."""
-        self._check(values)
+        table = self._table(values)
         if self.procedure is not None:
-            return float(self.procedure(**values))
-        return float(self._exact(values))
+            return float(self.procedure(**table))
+        return float(self._exact(table))
 
     def curve(
         self, symbol: str, values: Iterable[float | Fraction], **fixed: float | Fraction
@@ -93,7 +100,8 @@ class Bound:
 
         return f"{self.quantity} {self.relation} {sympy.latex(self.expression, ln_notation=True)}"
 
-    def _check(self, values: dict[str, Any]) -> None:
+    def _table(self, values: dict[str, Any]) -> dict[str, Fraction]:
+        """The exact values, every one of them within the bound's domain."""
         if self.unspecified:
             names = ", ".join(sorted(self.unspecified))
             raise InputError(
@@ -106,24 +114,65 @@ class Bound:
                 f"this bound needs values for {', '.join(sorted(named))}; "
                 f"got {', '.join(sorted(values)) or 'none'}"
             )
+        table = {name: rational(value, name) for name, value in values.items()}
+        for symbol in sorted(self.expression.free_symbols, key=str):
+            _assumed(symbol, table[symbol.name], values[symbol.name])
+        for relation in self.domain:
+            if relation.subs(_numbers(relation, table)) != True:  # noqa: E712 (sympy's own truth)
+                raise InputError(f"this bound needs {relation}; got {_given(values)}")
+        return table
 
-    def _exact(self, values: dict[str, Any]) -> Fraction:
+    def _exact(self, table: dict[str, Fraction]) -> Fraction:
         """The value to 50 digits; a float argument means the exact dyadic number that it is."""
-        import sympy
+        symbols = _numbers(self.expression, table)
+        before: Fraction | None = None
+        digits = DIGITS
+        while digits <= MOST_DIGITS:
+            now = _evaluated(self.expression, symbols, digits)
+            # two precisions agree: sympy alone may lose all digits of a logarithm near 1
+            if now is not None and before is not None and abs(now - before) <= GUARD * abs(now):
+                return now
+            before, digits = now, 2 * digits
+        raise InputError(f"the bound has no finite real value at {_given(table)}")
 
-        table = {}
-        for name, value in values.items():
-            try:
-                exact = Fraction(value if isinstance(value, _EXACT) else _plain(value))
-            except (TypeError, ValueError, OverflowError) as error:
-                raise InputError(f"{name} must be a finite real number, got {value!r}") from error
-            table[name] = sympy.Rational(exact.numerator, exact.denominator)
-        symbols = {s: table[s.name] for s in self.expression.free_symbols}
-        number = sympy.N(self.expression, DIGITS, subs=symbols)
-        if not (number.is_real and number.is_finite):
-            given = ", ".join(f"{name}={value}" for name, value in values.items())
-            raise InputError(f"the bound has no finite real value at {given}")
-        return Fraction(str(number))
+
+def _evaluated(expression: Any, symbols: dict[Any, Any], digits: int) -> Fraction | None:
+    import sympy
+
+    try:
+        number = sympy.N(expression, digits, subs=symbols)
+    except ZeroDivisionError:
+        return None
+    return Fraction(str(number)) if number.is_real and number.is_finite else None
+
+
+def rational(value: Any, name: str = "the value") -> Fraction:
+    """The exact rational that a number (int, float, Fraction, NumPy) is; else InputError."""
+    try:
+        return Fraction(value if isinstance(value, _EXACT) else _plain(value))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{name} must be a finite real number, got {value!r}") from error
+
+
+def _assumed(symbol: Any, exact: Fraction, value: Any) -> None:
+    """Raise where a value is not what its symbol assumes."""
+    for holds, asked in (
+        (exact > 0 or not symbol.is_positive, "> 0"),
+        (exact >= 0 or not symbol.is_nonnegative, ">= 0"),
+        (exact.denominator == 1 or not symbol.is_integer, "a whole number"),
+    ):
+        if not holds:
+            raise InputError(f"{symbol.name} must be {asked}, got {value!r}")
+
+
+def _numbers(expression: Any, table: dict[str, Fraction]) -> dict[Any, Any]:
+    import sympy
+
+    return {s: sympy.Rational(*table[s.name].as_integer_ratio()) for s in expression.free_symbols}
+
+
+def _given(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())
 
 
 def _plain(value: object) -> float:

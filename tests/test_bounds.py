@@ -63,13 +63,42 @@ def test_curve_and_latex_come_from_the_expression() -> None:
         ({"x": math.nan, "y": 1}, "x must be a finite real number"),
         ({"x": math.inf, "y": 1}, "x must be a finite real number"),
         ({"x": "wide", "y": 1}, "x must be a finite real number"),
-        ({"x": 0, "y": 1}, "no finite real value"),
-        ({"x": -1, "y": 1}, "no finite real value"),
+        ({"x": 0, "y": 1}, "x must be > 0, got 0"),
+        ({"x": -1, "y": 1}, "x must be > 0, got -1"),
     ],
 )
 def test_bad_values_are_named(values: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         SUFFICIENT(**values)
+
+
+def test_values_outside_the_domain_are_refused() -> None:
+    k = sympy.Symbol("k", nonnegative=True, integer=True)
+    bound = Bound(
+        "n",
+        k * sympy.log(x) / -sympy.log(1 - 1 / y),
+        "sufficient",
+        (*MEANINGS, ("k", "third")),
+        domain=(sympy.Gt(y, 1), sympy.Le(k, 2 * x)),
+    )
+    assert bound(x=3, y=2, k=3) == 5  # 3 log2(3) = 4.75
+    for values, message in (
+        ({"x": 2, "y": 1, "k": 3}, r"needs y > 1; got x=2, y=1, k=3"),
+        ({"x": 2, "y": 2, "k": 5}, r"needs k <= 2\*x"),
+        ({"x": 2, "y": 2, "k": 0.5}, "k must be a whole number, got 0.5"),
+        ({"x": 2, "y": 2, "k": -1}, "k must be >= 0"),
+    ):
+        for call in (bound, bound.real):
+            with pytest.raises(InputError, match=message):
+                call(**values)
+    with pytest.raises(InputError, match="speaks of its own symbols"):
+        Bound("n", x, "sufficient", MEANINGS[:1], domain=(sympy.Gt(y, 1),))
+
+
+def test_what_cancels_is_evaluated_with_more_digits() -> None:
+    """log(1 + 10^-120) keeps none of 50 digits of its argument."""
+    bound = Bound("n", 1 / sympy.log(1 + x), "sufficient", MEANINGS[:1])
+    assert 0 < bound(x=Fraction(1, 10**120)) - 10**120 < 10**91  # 1/log(1 + x) > 1/x
 
 
 def test_unspecified_constants_stay_symbols_and_give_no_number() -> None:

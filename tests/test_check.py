@@ -97,7 +97,7 @@ def test_a_ticket_that_misses_refutes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_wrong_inequality_refutes() -> None:
-    row = _evidence.algebra("1 < 0", (False, "it is not"))
+    row = _evidence.algebra("1 < 0", (False, "it is not"), _evidence.PROVES)
     assert row.refuted
     assert row.verdict == "refuted"
 

@@ -9,8 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from strongticket.theorems import _restated
 from strongticket.theorems._coverage import doubled_radius, subset_sums
-from strongticket.theorems._evidence import CAN_REFUTE, SHOWS_CASE, Effort, Row, algebra, slope
+from strongticket.theorems._evidence import (
+    CAN_REFUTE,
+    RECOMPUTES,
+    SHOWS_CASE,
+    SHOWS_CASES,
+    Effort,
+    Row,
+    algebra,
+    slope,
+)
 from strongticket.theorems._sampling import SamplingTheorem
 from strongticket.theorems._theorem import Theorem
 
@@ -26,7 +36,9 @@ class Counting(Theorem):
         if false_width:
             yield self._beaten(effort)
             return
-        yield algebra("a sample of n weights reaches R = (2^n - 1) eta", self._sharp())
+        yield algebra("a sample of n weights reaches R = (2^n - 1) eta", self._sharp(), SHOWS_CASES)
+        least = _restated.counting(self.bound)
+        yield algebra("the bound is the least n with 2^n eta >= R", least, RECOMPUTES)
         trials = effort.pick(200, 2000)
         for accuracy in self.extremal["eta"]:
             n = self.bound(eta=accuracy, R=Fraction(1, 2)) - 1

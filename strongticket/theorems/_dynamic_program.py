@@ -14,6 +14,7 @@ import functools
 import importlib.util
 import math
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from numpy.typing import NDArray
 from strongticket.errors import InputError
 
 Floats = NDArray[np.float64]
+Drift = Callable[[Floats], Floats]
+Table = tuple[Floats, Floats]  # the edges of the cells, and the bound on each cell
 CELLS = 1500
 LONGEST = 100_000  # steps after which the search for a length is given up
 UP = 1 + 2.0**-49  # one step's sums have relative error below 10 * 2^-53
@@ -31,10 +34,12 @@ DOWN = 1 - 2.0**-49
 def failure_curve(
     start: float,
     goal: float,
-    drift: Callable[[Floats], Floats],
+    drift: Drift,
     cells: int = CELLS,
-) -> Iterator[float]:
+) -> Iterator[tuple[float, Table]]:
     """Upper bounds on the failure probability after 0, 1, 2, ... samples, without end.
+
+    Each comes with the whole table that it is read from.
 
     Args:
         start: The covered fraction before the first sample, in (0, 1).
@@ -54,18 +59,18 @@ def failure_curve(
     step = _step()
     # `start` itself is an edge, or lies between edge 0 and edge 1: cell 0 speaks for it
     while True:
-        yield float(min(1.0, state[0]))
+        yield float(min(1.0, state[0])), (edges, state)
         state = step(edges, means, ends, state)
 
 
-def least_length(curve: Iterator[float], delta: float) -> int:
+def least_length(curve: Iterator[float], delta: float | Fraction) -> int:
     """The first index at which `curve` is at most `delta`."""
     for n, probability in enumerate(curve):
         if probability <= delta:
             return n
         if n >= LONGEST:
             break
-    raise InputError(f"no length up to {LONGEST} has failure probability {delta!r}")
+    raise InputError(f"no length up to {LONGEST} has failure probability {float(delta)!r}")
 
 
 def _edges(start: float, goal: float, cells: int) -> Floats:

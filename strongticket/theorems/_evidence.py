@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,7 +14,14 @@ RowKind = Literal["algebra", "construction", "probability", "scaling"]
 REFUTES_BELOW = 1e-6  # a p-value above this refutes nothing
 
 PROVES = "proves the inequality as displayed"
+IDENTITIES = "proves the identities; that what remains is >= 0 is read off them"
+SHOWS_CASES = "proves these cases, no others"
+RECOMPUTES = "recomputes these cases with constants written out a second time; no others"
 CAN_REFUTE = "can refute, cannot prove"
+CAN_REFUTE_SEARCH = (
+    "can refute that the construction finds subsets, which it seeks in windows only; "
+    "a miss would not show that no subset exists"
+)
 SHOWS_CASE = "proves this case, no other"
 NOTHING = "nothing to refute"
 
@@ -62,13 +69,26 @@ class Effort:
         return quick if self.quick else full
 
 
-def algebra(name: str, finding: tuple[bool, str]) -> Row:
+@dataclass(frozen=True)
+class Inequality:
+    """A displayed inequality of a proof: its name, its test, and what the test can show."""
+
+    name: str
+    test: Callable[[Effort], tuple[bool, str]]
+    shows: str
+
+    def row(self, effort: Effort) -> Row:
+        """The row of its test."""
+        return algebra(self.name, self.test(effort), self.shows)
+
+
+def algebra(name: str, finding: tuple[bool, str], shows: str) -> Row:
     """A row for a displayed inequality: (holds, measured)."""
     holds, measured = finding
-    return Row("algebra", name, "holds", measured, not holds, PROVES)
+    return Row("algebra", name, "holds", measured, not holds, shows)
 
 
-def failures(name: str, claimed: float, failed: int, trials: int) -> Row:
+def failures(name: str, claimed: float, failed: int, trials: int, shows: str = CAN_REFUTE) -> Row:
     """A row for `failed` of `trials` against a claimed failure probability, by the exact tail."""
     from scipy import stats
 
@@ -80,24 +100,7 @@ def failures(name: str, claimed: float, failed: int, trials: int) -> Row:
         f"at most {claimed:.3g} fail",
         f"{failed} of {trials} failed",
         p < REFUTES_BELOW,
-        CAN_REFUTE,
-        p,
-    )
-
-
-def rarely(name: str, claimed: float, happened: int, trials: int) -> Row:
-    """A row for an event claimed to have probability at least `claimed`, by the exact tail."""
-    from scipy import stats
-
-    with _quiet():
-        p = float(stats.binom.cdf(happened, trials, claimed))
-    return Row(
-        "probability",
-        name,
-        f"at least {claimed:.3g} fail",
-        f"{happened} of {trials} failed",
-        p < REFUTES_BELOW,
-        CAN_REFUTE,
+        shows,
         p,
     )
 

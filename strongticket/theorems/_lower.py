@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from strongticket import philox
 from strongticket.laws import SignedConstant, Uniform
-from strongticket.theorems._evidence import CAN_REFUTE, SHOWS_CASE, Effort, Row, algebra
+from strongticket.theorems import _restated
+from strongticket.theorems._evidence import (
+    CAN_REFUTE,
+    RECOMPUTES,
+    SHOWS_CASE,
+    SHOWS_CASES,
+    Effort,
+    Row,
+    algebra,
+)
 from strongticket.theorems._theorem import Theorem
 
 
@@ -24,7 +33,10 @@ class Lower(Theorem):
         if false_width:
             yield self._beaten()
             return
-        yield algebra("packing of [-1, 1]: more than 1/(2 eps) points 2 eps apart", _packing())
+        name = "packing of [-1, 1]: more than 1/(2 eps) points 2 eps apart"
+        yield algebra(name, _packing(), SHOWS_CASES)
+        name = "the bound is the least P with 2^(P+1) >= (1 / (2 eps))^(d^2)"
+        yield algebra(name, _restated.packing(self.bound), RECOMPUTES)
         for hidden in self.extremal["hidden"]:
             yield self._too_small(hidden, effort.pick(50, 400))
 

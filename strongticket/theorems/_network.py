@@ -10,16 +10,17 @@ from typing import Any
 
 import sympy
 
-from strongticket.bounds import Bound
+from strongticket.bounds import Bound, rational
 from strongticket.construct import two_layer
 from strongticket.errors import InputError, ReachError, WidthError
 from strongticket.laws import Uniform
 from strongticket.networks import MLP, Network
 from strongticket.targets import Target
 from strongticket.theorems import _network_rows, _plan
-from strongticket.theorems._evidence import Effort, Row
+from strongticket.theorems._evidence import Effort, Inequality, Row
 from strongticket.theorems._plan import LayerPlan, Norms
-from strongticket.theorems._sampling import Inequality, SamplingTheorem
+from strongticket.theorems._restated_network import RestatedNetwork
+from strongticket.theorems._sampling import SamplingTheorem
 from strongticket.theorems._theorem import Hypothesis, Theorem
 from strongticket.tickets import Ticket
 
@@ -27,17 +28,28 @@ from strongticket.tickets import Ticket
 def pool_bound(block: SamplingTheorem) -> Bound:
     r"""The pool :math:`N_i` that makes all blocks of layer i fail with probability <= delta / L."""
     eta, window = (sympy.Symbol(n, positive=True) for n in ("eta", "W"))
-    eta_w, eta_b, delta, depth = sympy.symbols("eta_i zeta_i delta L", positive=True)
-    d_in, d_out, g, biased = sympy.symbols("d_in d_out g b", nonnegative=True)
+    eta_w, eta_b, delta = sympy.symbols("eta_i zeta_i delta", positive=True)
+    depth, d_in, d_out, g = sympy.symbols("L d_in d_out g", positive=True, integer=True)
+    biased = sympy.Symbol("b", nonnegative=True, integer=True)
     w = sympy.Symbol("W_i", positive=True)
     prefactor, ratio = block.prefactor.subs(window, w), block.ratio.subs(window, w)
     blocks = g * d_in * d_out * prefactor.subs(eta, eta_w)
     blocks += biased * d_out * prefactor.subs(eta, eta_b)
-    worst = ratio.subs(eta, sympy.Min(eta_w, eta_b))
+    least = sympy.Min(eta_w, eta_b)
+    worst = ratio.subs(eta, least)
     return Bound(
         "N_i",
         sympy.log(depth * blocks / delta) / -sympy.log(worst),
         "sufficient",
+        domain=(
+            sympy.Le(g, 2),
+            sympy.Le(biased, 1),
+            sympy.Le(eta_w, w / 2),
+            sympy.Le(eta_b, w / 2),
+            sympy.Gt(worst, 0),
+            sympy.Lt(worst, 1),
+            sympy.Le(delta, 1),
+        ),
         meanings=(
             ("L", "depth of the target"),
             ("g", "number of sign groups: 1 where the layer's inputs are non-negative, else 2"),
@@ -62,11 +74,13 @@ class TwoLayerTheorem(Theorem):
     Attributes:
         block: The sampling theorem for the gated products that approximate one weight.
         whole: Whether the block serves |w| <= W/2, else |w| <= (W - eta)/2.
+        restated: The same numbers, written out a second time.
         inequalities: The displayed inequalities of the proof.
     """
 
     block: SamplingTheorem
     whole: bool
+    restated: RestatedNetwork
     inequalities: tuple[Inequality, ...]
 
     def plan(
@@ -81,45 +95,49 @@ class TwoLayerTheorem(Theorem):
         proved reach covers the layer's largest weight and bias. Raises InputError, ReachError.
         """
         self.require(epsilon=epsilon)
-        norms = Norms.of(target)
+        norms, error = Norms.of(target), rational(epsilon)
         ratio = dict(self.block.setting)["W"]
-        plans = []
-        for i, (eta, eta_bias) in enumerate(_plan.accuracies(target, _plan.exact(epsilon), norms)):
+        plans, coarseness = [], Fraction(0)
+        for i, accuracy in enumerate(_plan.accuracies(target, error, norms)):
             most = _plan.largest(target, i)
-            if eta == 0.0:  # no weight and no bias: everything is exact
-                eta = eta_bias = float(ratio) / 4
-            needs = [2 * Fraction(eta), 2 * Fraction(eta_bias)]
-            for (value, _), accuracy in zip(most, (eta, eta_bias), strict=True):
-                needs.append(2 * Fraction(value) + (0 if self.whole else Fraction(accuracy)))
-            chosen = scales[i] if scales else _plan.least_scales(max(needs), ratio)
+            sizes = [Fraction(value) for value, _ in most]
+            # Beyond the largest value every accuracy asks for nothing: the empty subset meets it.
+            trivial = max(sizes) or ratio / 4
+            eta = trivial if accuracy is None else min(accuracy, trivial)
+            need = max(2 * eta, 2 * max(sizes) + (0 if self.whole else eta))
+            chosen = scales[i] if scales else _plan.least_scales(need, ratio)
+            window = ratio * Fraction(chosen[0]) * Fraction(chosen[1])
+            coarseness = max(coarseness, window / eta / self._coarsest)
             plans.append(
                 LayerPlan(
                     inputs=target.widths[i],
                     outputs=target.widths[i + 1],
                     biased=target.biases[i] is not None,
                     groups=1 if i or target.domain.nonnegative else 2,
-                    eta=eta,
-                    eta_bias=eta_bias,
+                    eta=_plan.down(eta),
+                    eta_bias=_plan.down(eta),
                     largest=most,
                     scales=chosen,
-                    window=float(ratio * Fraction(chosen[0]) * Fraction(chosen[1])),
+                    window=float(window),
                 )
             )
-            self.require(plan=plans[-1], need=max(needs))
-        coarseness = max(
-            float(plan.window / accuracy / self._coarsest)
-            for plan in plans
-            for accuracy in (plan.eta, plan.eta_bias)
+            self.require(plan=plans[-1], need=need)
+        finest = (
+            None  # `pool` works with accuracies that are finer by two grid steps, at most 2^-16
         )
-        self.require(epsilon=epsilon, coarseness=coarseness * (1 + 2.0**-16), norms=norms)
+        if coarseness * (1 + Fraction(1, 1 << 16)) >= 1:
+            finest = _plan.finest(error, norms, target.depth, coarseness)
+        self.require(epsilon=epsilon, finest=finest, norms=norms)
         return tuple(plans)
 
     @functools.cached_property
-    def _coarsest(self) -> float:
+    def _coarsest(self) -> Fraction:
         """The W / eta at which the loss to the grid eats up the whole rate."""
         window, eta = (sympy.Symbol(n, positive=True) for n in ("W", "eta"))
         start = self.block.ratio.subs(window, 0)
-        return float((1 - start) / (self.block.ratio.subs(window, eta) - start))
+        return Fraction(
+            str(sympy.N((1 - start) / (self.block.ratio.subs(window, eta) - start), 30))
+        )
 
     def pool(self, plan: LayerPlan, depth: int, delta: float | Fraction) -> int:
         """N_i: how many hidden neurons every input of one target layer needs."""
@@ -211,14 +229,14 @@ def _reach(plan: LayerPlan, need: Fraction) -> str | None:
     )
 
 
-def _resolution(epsilon: float, coarseness: float, norms: Norms) -> str | None:
-    if coarseness < 1:
+def _resolution(epsilon: float, finest: float | None, norms: Norms) -> str | None:
+    if finest is None:
         return None
     return (
-        f"epsilon {epsilon:g} asks for weights finer than the 24-bit grid of the random weights "
-        f"can prove for this target (norm bound {float(norms.output):.4g}); the finest epsilon is "
-        f"about {epsilon * coarseness * 1.05:.3g}. Train the target to smaller norms (weight "
-        "decay), or ask for less accuracy"
+        f"epsilon {_plan.shown(rational(epsilon))} asks for weights finer than the 24-bit grid of "
+        "the random weights can prove for this target (norm bound "
+        f"{_plan.shown(norms.output)}); the finest epsilon is about {finest * 1.05:.3g}. Train the "
+        "target to smaller norms (weight decay), or ask for less accuracy"
     )
 
 
@@ -229,8 +247,7 @@ REACH = Hypothesis(
     ReachError,
 )
 RESOLUTION = Hypothesis(
-    r"the 24-bit grid is fine enough: $3 \cdot 2^{-24}\, W_i/\eta_i$ and "
-    r"$3 \cdot 2^{-24}\, W_i/\zeta_i$ stay below the block's rate",
+    r"the 24-bit grid is fine enough: $3 \cdot 2^{-24}\, W_i/\eta_i$ stays below the block's rate",
     _resolution,
 )
 

@@ -12,9 +12,17 @@ import numpy as np
 from strongticket.construct import two_layer
 from strongticket.errors import ConstructionError
 from strongticket.targets import Ball, Box
-from strongticket.theorems import _plan
-from strongticket.theorems._evidence import SHOWS_CASE, Effort, Row, algebra, failures
-from strongticket.theorems._plan import LayerPlan, Norms
+from strongticket.theorems._evidence import (
+    CAN_REFUTE_SEARCH,
+    RECOMPUTES,
+    SHOWS_CASE,
+    Effort,
+    Row,
+    algebra,
+    failures,
+)
+from strongticket.theorems._plan import LayerPlan
+from strongticket.theorems._restated_network import least_pools, least_reach, propagated
 from strongticket.verify import Certificate, certify
 
 if TYPE_CHECKING:
@@ -23,8 +31,11 @@ if TYPE_CHECKING:
 
 def rows(theorem: TwoLayerTheorem, effort: Effort) -> Iterator[Row]:
     """Algebra, construction at extremal targets, probability over seeds, scaling of a block."""
-    for name, inequality in theorem.inequalities:
-        yield algebra(name, inequality(effort))
+    yield from (inequality.row(effort) for inequality in theorem.inequalities)
+    yield from theorem.block.restated_rows()
+    union = least_pools(theorem)
+    yield algebra("the pool is the least with union * A rho^N <= delta / L", union, RECOMPUTES)
+    yield algebra("the scales are the least that reach", least_reach(theorem), RECOMPUTES)
     for make in theorem.extremal["targets"][: effort.pick(2, 99)]:
         yield from _construction(theorem, make, effort)
     yield _seeds(theorem, effort)
@@ -34,11 +45,12 @@ def rows(theorem: TwoLayerTheorem, effort: Effort) -> Iterator[Row]:
 def _construction(theorem: TwoLayerTheorem, make: Any, effort: Effort) -> Iterator[Row]:
     epsilon, delta = 0.05, 0.01
     name, target = make(theorem)
-    plans, norms = theorem.plan(target, epsilon), Norms.of(target)
-    sound = _plan.propagated(target, plans, norms)
+    plans = theorem.plan(target, epsilon)
+    sound = propagated(target, plans)
     yield algebra(
         f"{name}: the accuracies propagate to at most epsilon",
         (sound <= Fraction(epsilon), f"{float(sound):.6g} of {epsilon:g}, in rationals"),
+        SHOWS_CASE,
     )
     network = theorem.network(target, epsilon, delta, seed=11)
     pools = [theorem.pool(plan, target.depth, delta) for plan in plans]
@@ -46,7 +58,7 @@ def _construction(theorem: TwoLayerTheorem, make: Any, effort: Effort) -> Iterat
     try:
         ticket = theorem.construct(network, target, epsilon, delta=delta)
     except ConstructionError as error:
-        yield Row("construction", name, claimed, str(error), True, SHOWS_CASE)
+        yield Row("construction", name, claimed, str(error), True, CAN_REFUTE_SEARCH)
         return
     certificate = certify(ticket, target, epsilon)
     worst = _worst_ratio(certificate, plans)
@@ -73,7 +85,8 @@ def _seeds(theorem: TwoLayerTheorem, effort: Effort) -> Row:
             theorem.construct(network, target, epsilon, delta=delta)
         except ConstructionError:
             failed += 1
-    return failures(f"{name}: delta {delta:g}, one network a seed", delta, failed, trials)
+    row = f"{name}: delta {delta:g}, one network a seed, constructed"
+    return failures(row, delta, failed, trials, CAN_REFUTE_SEARCH)
 
 
 def false_rows(theorem: TwoLayerTheorem, effort: Effort) -> Iterator[Row]:

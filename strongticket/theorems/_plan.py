@@ -1,12 +1,13 @@
 r"""What a depth-2L theorem asks of the random network for one target, layer by layer.
 
 Let s_i and beta_i bound the norms of the target's weights and biases, M_0 the norm of the inputs
-and M_i = s_i M_{i-1} + beta_i. If every weight of layer i is within eta_i and every bias within
-zeta_i, the error propagates to at most epsilon (docs/theorems/proofs.md, biases).
+and M_i = s_i M_{i-1} + beta_i. If every weight and bias of layer i is within eta_i, the error
+propagates to at most epsilon (docs/theorems/proofs.md, biases).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -15,14 +16,18 @@ import numpy as np
 import sympy
 
 from strongticket.construct import LayerAccuracy
-from strongticket.errors import InputError
 from strongticket.targets import Box, Target
 from strongticket.theorems import _norms
 
-epsilon, M, s, beta, c, depth = sympy.symbols("epsilon M_L s_i beta_i c L", positive=True)
+epsilon, M, before, after, omega, omega_b, depth = (
+    sympy.Symbol(name, positive=True)
+    for name in ("epsilon", "M_L", "M_{i-1}", "M_i", r"\omega_i", r"\omega_{b,i}", "L")
+)
 RELATIVE = (1 + epsilon / M) ** (1 / depth) - 1  # q: the relative error that a layer may make
-WEIGHT_ACCURACY = RELATIVE * s / c  # c = d_in on a box, sqrt(d_in d_out) on a ball
-BIAS_ACCURACY = RELATIVE * beta / c  # c = 1 on a box, sqrt(d_out) on a ball
+# omega = d_in and omega_b = 1 on a box, sqrt(d_in d_out) and sqrt(d_out) on a ball; omega_b = 0
+# without biases. Weights and biases get the same accuracy.
+ACCURACY = RELATIVE * after / (omega * before + omega_b)
+SAFETY = 1 - Fraction(1, 1 << 40)  # more than rounding needs, less than anything notices
 
 
 @dataclass(frozen=True)
@@ -67,11 +72,16 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class Norms:
-    """Upper bounds on a target's norms, and M_L."""
+    """Upper bounds s_i, beta_i on a target's norms; and M_0, ..., M_L."""
 
     weights: tuple[Fraction, ...]
     biases: tuple[Fraction, ...]
-    output: Fraction
+    sizes: tuple[Fraction, ...]
+
+    @property
+    def output(self) -> Fraction:
+        """M_L."""
+        return self.sizes[-1]
 
     @classmethod
     def of(cls, target: Target) -> Norms:
@@ -81,47 +91,47 @@ class Norms:
             Fraction(0 if b is None else _norms.vector_norm(b, target.domain))
             for b in target.biases
         ]
-        size = Fraction(_norms.domain_radius(target.domain))
+        sizes = [Fraction(_norms.domain_radius(target.domain))]
         for w, b in zip(weights, biases, strict=True):
-            size = w * size + b
-        return cls(tuple(weights), tuple(biases), size)
+            sizes.append(w * sizes[-1] + b)
+        return cls(tuple(weights), tuple(biases), tuple(sizes))
 
 
-def accuracies(target: Target, error: Fraction, norms: Norms) -> list[tuple[float, float]]:
-    """(eta_i, zeta_i) for every layer, rounded down; where a norm is 0 any accuracy is exact."""
-    found = []
+def accuracies(target: Target, error: Fraction, norms: Norms) -> list[Fraction | None]:
+    """eta_i for every layer, rounded down; None where every accuracy is good enough.
+
+    That is where the layer, or the whole target, is 0 on the whole domain: then so is what stands
+    for it, whatever its weights. It is read off the exact norms, never off a rounded accuracy.
+    """
+    found: list[Fraction | None] = []
     box = isinstance(target.domain, Box)
     for i, (size, shift) in enumerate(zip(norms.weights, norms.biases, strict=True)):
         d_in, d_out = target.widths[i : i + 2]
-        fan = (d_in, 1) if box else (sympy.sqrt(d_in * d_out), sympy.sqrt(d_out))
-        values: dict[Any, Any] = {epsilon: error, depth: target.depth}
-        if norms.output == 0:  # the target is 0 everywhere, and so is an empty mask
-            found.append((0.0, 0.0))
+        if norms.output == 0 or norms.sizes[i + 1] == 0:
+            found.append(None)
             continue
-        values[M] = norms.output
-        eta = _down(WEIGHT_ACCURACY, {**values, s: size, c: fan[0]})
-        eta_bias = _down(BIAS_ACCURACY, {**values, beta: shift, c: fan[1]})
-        found.append((eta or eta_bias, eta_bias or eta))
+        values = {
+            epsilon: _rational(error),
+            depth: sympy.Integer(target.depth),
+            M: _rational(norms.output),
+            before: _rational(norms.sizes[i]),
+            after: _rational(norms.sizes[i + 1]),
+            # what is 0 is exact by the empty subset
+            omega: (sympy.Integer(d_in) if box else sympy.sqrt(d_in * d_out)) if size else 0,
+            omega_b: (1 if box else sympy.sqrt(d_out)) if shift else 0,
+        }
+        # the least epsilon and the largest norms leave a quotient far below 10^-50
+        number = sympy.N(ACCURACY, 50, subs=values, maxn=4000, strict=True)
+        found.append(Fraction(str(number)) * SAFETY)
     return found
 
 
-def propagated(target: Target, plans: tuple[LayerPlan, ...], norms: Norms) -> Fraction:
-    """The error at the output, exactly, if every weight and bias errs by its whole accuracy."""
-    box = isinstance(target.domain, Box)
-    size = reached = Fraction(_norms.domain_radius(target.domain))
-    deviation = Fraction(0)
-    for plan, w, b in zip(plans, norms.weights, norms.biases, strict=True):
-        fan = (
-            (Fraction(plan.inputs), Fraction(1))
-            if box
-            else (_root_up(plan.inputs * plan.outputs), _root_up(plan.outputs))
-        )
-        weight_error = fan[0] * Fraction(plan.eta) if w else Fraction(0)
-        bias_error = fan[1] * Fraction(plan.eta_bias) if plan.biased and b else Fraction(0)
-        deviation = weight_error * reached + bias_error + w * deviation
-        size = w * size + b
-        reached = size + deviation
-    return deviation
+def finest(error: Fraction, norms: Norms, layers: int, factor: Fraction) -> float:
+    """The epsilon, about, whose accuracies are `factor` times those of `error`."""
+    import mpmath
+
+    q = mpmath.expm1(mpmath.log1p(_floating(error / norms.output)) / layers) * _floating(factor)
+    return float(_floating(norms.output) * mpmath.expm1(layers * mpmath.log1p(q)))
 
 
 def least_scales(need: Fraction, ratio: Fraction) -> tuple[float, float]:
@@ -149,28 +159,27 @@ def largest(target: Target, layer: int) -> tuple[tuple[float, str], tuple[float,
     )
 
 
-def exact(value: float | Fraction) -> Fraction:
-    """The rational number that a float (or a NumPy number) is."""
-    return value if isinstance(value, Fraction) else Fraction(float(value))
-
-
-def _down(expression: Any, values: dict[Any, Any]) -> float:
-    table = {}
-    for symbol, value in values.items():
-        if isinstance(value, sympy.Basic):
-            table[symbol] = value
-        else:
-            rational = Fraction(value)
-            table[symbol] = sympy.Rational(rational.numerator, rational.denominator)
-    number = Fraction(str(sympy.N(expression, 50, subs=table)))
-    # a little more than rounding needs, so that `propagated` may round its square roots up
-    number *= 1 - Fraction(1, 1 << 40)
+def down(number: Fraction) -> float:
+    """The largest float that is at most a number >= 0."""
     nearest = float(number)
-    if not 0 <= nearest < float("inf"):
-        raise InputError(f"the target's norms leave no finite accuracy (got {nearest!r})")
-    return nearest if Fraction(nearest) <= number else float(np.nextafter(nearest, 0.0))
+    return nearest if Fraction(nearest) <= number else math.nextafter(nearest, 0.0)
 
 
-def _root_up(value: int) -> Fraction:
-    root = Fraction(float(np.sqrt(value)))
-    return root if root * root >= value else Fraction(float(np.nextafter(float(root), np.inf)))
+def shown(value: Fraction) -> str:
+    """Four digits of a number that need not be a float."""
+    import mpmath
+
+    if 10**-300 < value < 10**300:
+        return f"{float(value):.4g}"
+    return str(mpmath.nstr(_floating(value), 4))
+
+
+def _floating(value: Fraction) -> Any:
+    """53 bits of a number, with an exponent that has no end."""
+    import mpmath
+
+    return mpmath.mpf(value.numerator) / value.denominator
+
+
+def _rational(value: Fraction) -> Any:
+    return sympy.Rational(value.numerator, value.denominator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,30 +12,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strongticket import philox, subsetsum
-from strongticket.bounds import Bound
+from strongticket.bounds import Bound, rational
 from strongticket.laws import Uniform
 from strongticket.theorems._coverage import doubled_radius, least_prefix, subset_sums
 from strongticket.theorems._evidence import (
+    RECOMPUTES,
     SHOWS_CASE,
     Effort,
+    Inequality,
     Row,
     algebra,
     failures,
     slope,
 )
+from strongticket.theorems._restated import Restated, least_widths, same_reach
 from strongticket.theorems._theorem import Theorem
 
 Integers = NDArray[np.int64]
-Inequality = tuple[str, Callable[[Effort], tuple[bool, str]]]
 LONGEST_SOLVED = 24  # what the subset-sum solver takes at once
 
 
-def exponential(quantity: str, prefactor: Any, ratio: Any, **rest: Any) -> Bound:
+def exponential(
+    quantity: str, prefactor: Any, ratio: Any, domain: tuple[Any, ...] = (), **rest: Any
+) -> Bound:
     r"""The bound :math:`n \ge \ln(A/\delta) / (-\ln\rho)` of a failure bound :math:`A\rho^n`."""
     import sympy
 
     delta = sympy.Symbol("delta", positive=True)
-    return Bound(quantity, sympy.log(prefactor / delta) / -sympy.log(ratio), "sufficient", **rest)
+    domain = (*domain, sympy.Gt(ratio, 0), sympy.Lt(ratio, 1), sympy.Le(delta, 1))
+    value = sympy.log(prefactor / delta) / -sympy.log(ratio)
+    return Bound(quantity, value, "sufficient", domain=domain, **rest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +53,8 @@ class SamplingTheorem(Theorem):
         setting: Values of their symbols (but eta, delta) for weights of scale 1, at which the
             statement is checked.
         reach: From eta to R, for weights of scale 1.
+        restated: The same claim, written out a second time.
+        step: Accuracies are rounded down to a multiple of it; None where they need not be.
         gated: Whether a sample is the product b relu(a) of two weights, else one weight.
         inequalities: The displayed inequalities of the proof.
     """
@@ -54,20 +63,31 @@ class SamplingTheorem(Theorem):
     ratio: Any
     setting: tuple[tuple[str, Fraction], ...]
     reach: Callable[[Fraction], Fraction]
+    restated: Restated
+    step: Fraction | None = None
     gated: bool = False
     inequalities: tuple[Inequality, ...] = ()
 
-    def width(self, eta: float, delta: float) -> int:
-        """How many weights of scale 1 suffice for accuracy eta with failure at most delta."""
-        self.require(eta=eta, delta=delta, **dict(self.setting))
-        return self.bound(eta=eta, delta=delta, **dict(self.setting))
+    def require(self, **values: Any) -> None:
+        """Test the hypotheses for weights of scale 1, unless other lengths are given."""
+        super().require(**{**dict(self.setting), **values})
 
-    def failure(self, n: int, eta: float) -> float:
+    def width(self, eta: float | Fraction, delta: float | Fraction) -> int:
+        """How many weights of scale 1 suffice for accuracy eta with failure at most delta."""
+        self.require(eta=eta, delta=delta)
+        return self.bound(eta=self._served(eta), delta=delta, **dict(self.setting))
+
+    def failure(self, n: int, eta: float | Fraction) -> float:
         """The claimed bound on the failure probability of n weights; may exceed 1."""
-        self.require(eta=eta, **dict(self.setting))
-        values = {**dict(self.setting), "eta": Fraction(eta)}
-        value = _number(self.prefactor, values) * _number(self.ratio, values) ** n
-        return value * (1 + 2.0**-40)
+        self.require(eta=eta)
+        values = {**dict(self.setting), "eta": self._served(eta)}
+        value = float(_number(self.prefactor, values) * _number(self.ratio, values) ** n)
+        return math.nextafter(value * (1 + 2.0**-40), math.inf)
+
+    def _served(self, eta: float | Fraction) -> Fraction:
+        """The accuracy that the statement gives for eta, exactly."""
+        exact = rational(eta)
+        return exact if self.step is None else exact // self.step * self.step
 
     def sample(self, trials: int, n: int, seed: int) -> Integers:
         """Integer samples (trials, n): unit * 2^-24 is a weight, unit * 2^-48 a gated product."""
@@ -101,8 +121,8 @@ class SamplingTheorem(Theorem):
         if false_width:
             yield from self._false_rows(effort)
             return
-        for name, inequality in self.inequalities:
-            yield algebra(name, inequality(effort))
+        yield from (inequality.row(effort) for inequality in self.inequalities)
+        yield from self.restated_rows()
         yield self._construction()
         for eta in self.extremal["eta"][: effort.pick(2, 99)]:
             for delta in self.extremal["delta"]:
@@ -112,6 +132,13 @@ class SamplingTheorem(Theorem):
                 name = f"eta {eta:g}, delta {delta:g}: n = {n}, all targets at once"
                 yield failures(name, delta, failed, trials)
         yield self.scaling(effort)
+
+    def restated_rows(self) -> Iterator[Row]:
+        """The width and the reach beside the proof's statement, written out a second time."""
+        name = "the width is the least n with A rho^n <= delta"
+        yield algebra(name, least_widths(self.restated, self.width), RECOMPUTES)
+        name = "the targets are those of the statement"
+        yield algebra(name, same_reach(self.restated, self.reach), RECOMPUTES)
 
     def _construction(self) -> Row:
         """One sample at the claimed width, solved at the extremal targets, held exactly."""
@@ -147,7 +174,9 @@ class SamplingTheorem(Theorem):
             for eta in etas
         ]
         claimed = (
-            2 * np.log(2) / -np.log(_number(self.ratio, {**dict(self.setting), "eta": etas[-1]}))
+            2
+            * np.log(2)
+            / -np.log(float(_number(self.ratio, {**dict(self.setting), "eta": etas[-1]})))
         )
         return slope(
             "least n that serves all targets, against log2(1/eta)",
@@ -178,13 +207,12 @@ class SamplingTheorem(Theorem):
             )
 
 
-def _number(expression: Any, values: dict[str, Any]) -> float:
-    table = {s: _rational(values[s.name]) for s in expression.free_symbols}
-    return float(expression.evalf(30, subs=table))
-
-
-def _rational(value: Any) -> Any:
+def _number(expression: Any, values: dict[str, Any]) -> Any:
+    """The value to 30 digits, as a sympy number: its exponent has no end."""
     import sympy
 
-    exact = Fraction(value)
-    return sympy.Rational(exact.numerator, exact.denominator)
+    table = {}
+    for symbol in expression.free_symbols:
+        exact = Fraction(values[symbol.name])
+        table[symbol] = sympy.Rational(exact.numerator, exact.denominator)
+    return sympy.N(expression, 30, subs=table)

@@ -31,6 +31,12 @@ class Hypothesis:
     test: Callable[..., str | None]
     error: type[InputError] = InputError
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the test asks for."""
+        code = self.test.__code__
+        return code.co_varnames[: code.co_argcount]
+
     def require(self, **values: Any) -> None:
         """Raise where the condition does not hold."""
         came = self.test(**values)
@@ -77,11 +83,19 @@ class Theorem:
         return not self.bound.unspecified
 
     def require(self, **values: Any) -> None:
-        """Test every hypothesis that speaks of the given values; raise at the first that fails."""
+        """Test every hypothesis that the given values decide; raise at the first that fails.
+
+        A value that no hypothesis speaks of is an InputError: it would be tested by nothing.
+        """
+        known = {name for hypothesis in self.hypotheses for name in hypothesis.names}
+        if unknown := set(values) - known:
+            raise InputError(
+                f"{self.key} assumes nothing about {', '.join(sorted(unknown))}; its hypotheses "
+                f"speak of {', '.join(sorted(known)) or 'nothing'}"
+            )
         for hypothesis in self.hypotheses:
-            names = hypothesis.test.__code__.co_varnames[: hypothesis.test.__code__.co_argcount]
-            if set(names) <= set(values):
-                hypothesis.require(**{name: values[name] for name in names})
+            if set(hypothesis.names) <= set(values):
+                hypothesis.require(**{name: values[name] for name in hypothesis.names})
 
     def rows(self, effort: Effort, false_width: bool = False) -> Iterator[Row]:
         """The rows of its check, one at a time. A theorem without a number claims none."""

@@ -3,9 +3,10 @@ r"""Pensia, Rajput, Nagle, Vishwakarma, Papailiopoulos, NeurIPS 2020, arXiv 2006
 "Optimal Lottery Tickets via Subset Sum: Logarithmic Over-Parameterization is Sufficient": a random
 ReLU network of depth 2L, wider by a logarithm, can be pruned to every target of depth L.
 
-PUBLISHED is the statement as printed, FIRST and EXPLICIT are ours, with every constant, for targets
-of any norm, with biases, on the grid that the toolkit's weights live on. EXPLICIT has the smaller
-widths. LOWER is the paper's lower bound. Proofs: docs/theorems/proofs.md.
+PUBLISHED is the theorem as later papers restate it, its exact form recalled and not read. FIRST
+and EXPLICIT are ours, with every constant, for targets of any norm, with biases, on the grid that
+the toolkit's weights live on; EXPLICIT has the smaller widths. LOWER is the paper's lower bound.
+Proofs: docs/theorems/proofs.md.
 """
 
 from __future__ import annotations
@@ -16,27 +17,43 @@ from fractions import Fraction
 import numpy as np
 import sympy
 
-from strongticket.bounds import Bound
+from strongticket.bounds import Bound, rational
 from strongticket.laws import Uniform
 from strongticket.targets import Ball, Box, Target
-from strongticket.theorems import _algebra, _plan
+from strongticket.theorems import _algebra, _plan, _restated
+from strongticket.theorems._evidence import IDENTITIES, PROVES, Inequality
 from strongticket.theorems._lower import Lower
 from strongticket.theorems._network import REACH, RESOLUTION, TwoLayerTheorem, pool_bound
+from strongticket.theorems._restated_network import RestatedNetwork
 from strongticket.theorems._sampling import SamplingTheorem, exponential
-from strongticket.theorems._theorem import ACCURACY, CONFIDENCE, OURS, Hypothesis, Theorem
-from strongticket.theorems.random_subset_sum import GRID, PRODUCT, PRODUCT_INEQUALITIES
+from strongticket.theorems._theorem import (
+    ACCURACY,
+    CONFIDENCE,
+    OURS,
+    TOLERANCE,
+    Hypothesis,
+    Theorem,
+)
+from strongticket.theorems.random_subset_sum import (
+    GRID,
+    POTENTIAL,
+    PRODUCT,
+    PRODUCT_INEQUALITIES,
+)
 
 PAPER = "Pensia et al., NeurIPS 2020, arXiv 2006.07990"
 
-C, L, epsilon, delta, d_in, d_out, d = sympy.symbols(
-    "C L epsilon delta d_in d_out d", positive=True
-)
+C, epsilon, delta = sympy.symbols("C epsilon delta", positive=True)
+L, d_in, d_out, d = sympy.symbols("L d_in d_out d", positive=True, integer=True)
 W, eta = sympy.symbols("W eta", positive=True)
 
 PUBLISHED = Theorem(
     key="pensia2020_published",
-    title="Logarithmic over-parameterization suffices (as published)",
-    source=f"{PAPER}, Theorem 1, as restated by Natale et al. 2024 and Otsuka et al. 2025",
+    title="Logarithmic over-parameterization suffices (as restated; exact form recalled)",
+    source=(
+        f"{PAPER}, Theorem 1, as restated by Natale et al. 2024 and Otsuka et al. 2025; "
+        "exact form recalled"
+    ),
     claim=(
         "Let the target have depth L, no biases and $\\|W_i\\|_2 \\le 1$ in every layer. Let the "
         "random network have depth 2L, weights from $\\mathrm{U}[-1, 1]$, and "
@@ -50,7 +67,7 @@ PUBLISHED = Theorem(
         C * sympy.log(2 * L * d_in * d_out / sympy.Min(epsilon, delta)),
         "sufficient",
         meanings=(
-            ("C", "a constant that the paper does not give"),
+            ("C", "a constant that the restatements do not give"),
             ("L", "depth of the target"),
             ("d_in", "inputs of target layer i"),
             ("d_out", "outputs of target layer i"),
@@ -67,10 +84,10 @@ _CLAIM = (
     "Let the target have layers $x \\mapsto W_i x + b_i$ with ReLU between, on inputs of norm at "
     "most $M_0$; norms are Euclidean on a ball, maximum norms on a box. Let "
     "$s_i \\ge \\|W_i\\|$, $\\beta_i \\ge \\|b_i\\|$, $M_i = s_i M_{i-1} + \\beta_i$, and aim at "
-    f"the accuracies\n\n$$\n\\eta_i = {sympy.latex(_plan.WEIGHT_ACCURACY)}, \\qquad "
-    f"\\zeta_i = {sympy.latex(_plan.BIAS_ACCURACY)}\n$$\n\nfor weights and biases, with "
-    "$c = d_{i-1}$ for weights and 1 for biases on a box, $\\sqrt{d_{i-1} d_i}$ and "
-    "$\\sqrt{d_i}$ on a ball. "
+    f"the accuracies\n\n$$\n\\eta_i = \\zeta_i = {sympy.latex(_plan.ACCURACY)}\n$$\n\n"
+    "for weights and biases, or at smaller ones, with $\\omega_i = d_{i-1}$ and "
+    "$\\omega_{b,i} = 1$ on a box, $\\omega_i = \\sqrt{d_{i-1} d_i}$ and "
+    "$\\omega_{b,i} = \\sqrt{d_i}$ on a ball, $\\omega_{b,i} = 0$ without biases. "
     "Let the random network "
     "have depth 2L, its weights uniform on the toolkit's grid in $(-s_a, s_a)$ and "
     "$(-s_b, s_b)$ for the two layers that stand for layer i, and a pool of $N_i$ hidden neurons "
@@ -110,23 +127,38 @@ _TARGETS = (
     _at_reach(Ball(1.0), biased=True),
     _at_reach(Ball(1.0), biased=False),
 )
-_TELESCOPING = (
+_TELESCOPING = Inequality(
     "error propagation with biases, one induction step",
     lambda effort: _algebra.telescoping(),
+    IDENTITIES,
 )
 
 _FIRST_RATE = sympy.log(2) / 4 - GRID  # the discrete mixture loses at most 2^-24 of ln(2)/4
+_FIRST_KAPPA = Fraction(str(sympy.N(_FIRST_RATE, 50)))
 _FIRST_PREFACTOR, _FIRST_RATIO = 2 * W**2 / eta**2, 1 - (_FIRST_RATE - 3 * GRID * W / eta) / 4
 _FIRST_BLOCK = SamplingTheorem(
     key="pensia2020_first_block",
     title="Products behind a ReLU, by the uniform law that they contain",
     source=f"{OURS}, R1 and R2",
     claim="All $|z| \\le W/2$ within $\\eta$, $W = s_a s_b / 2$, if {bound}",
-    hypotheses=(),
+    hypotheses=(
+        TOLERANCE,
+        CONFIDENCE,
+        Hypothesis(
+            r"$\eta \le W/2$ and $3 \cdot 2^{-24}\, W < (\ln 2 / 4 - 2^{-24}) \eta$",
+            lambda eta, W: (
+                None
+                if 3 * rational(W) / 2**24 < _FIRST_KAPPA * rational(eta)
+                and rational(eta) <= rational(W) / 2
+                else f"eta must lie in (3 * 2^-24 W / 0.173, W/2] for W = {W}, got {eta!r}"
+            ),
+        ),
+    ),
     bound=exponential(
         "n",
         _FIRST_PREFACTOR,
         _FIRST_RATIO,
+        domain=(sympy.Le(eta, W / 2),),
         meanings=(
             ("eta", "accuracy"),
             ("delta", "failure probability"),
@@ -139,6 +171,7 @@ _FIRST_BLOCK = SamplingTheorem(
     ratio=_FIRST_RATIO,
     setting=(("W", Fraction(1, 2)),),
     reach=lambda eta: Fraction(1, 4),
+    restated=_restated.FIRST,
     gated=True,
 )
 FIRST = TwoLayerTheorem(
@@ -154,8 +187,14 @@ FIRST = TwoLayerTheorem(
     false_bound="pools just below the counting bound",
     block=_FIRST_BLOCK,
     whole=True,
+    restated=RestatedNetwork(_restated.FIRST, Fraction(1, 2), margin=0),
     inequalities=(
-        ("convexity, potential and Markov's inequality", lambda effort: _algebra.identities()),
+        POTENTIAL,
+        Inequality(
+            "density of the discrete product at half its range",
+            lambda effort: _algebra.density_at_half(),
+            PROVES,
+        ),
         _TELESCOPING,
     ),
 )
@@ -172,6 +211,7 @@ EXPLICIT = TwoLayerTheorem(
     false_bound="pools just below the counting bound",
     block=PRODUCT,
     whole=False,
+    restated=RestatedNetwork(_restated.PRODUCT, Fraction(3, 4), margin=1),
     inequalities=(*PRODUCT_INEQUALITIES, _TELESCOPING),
 )
 
@@ -200,6 +240,7 @@ LOWER = Lower(
         "P",
         d**2 * sympy.log(1 / (2 * epsilon)) / sympy.log(2) - 1,
         "necessary",
+        domain=(sympy.Lt(2 * epsilon, 1),),
         meanings=(
             ("epsilon", "sup error on the unit ball"),
             ("d", "inputs and outputs of the target"),

@@ -12,11 +12,12 @@ from typing import Any
 
 import sympy
 
-from strongticket.bounds import Bound
-from strongticket.theorems import _algebra
+from strongticket.bounds import Bound, rational
+from strongticket.theorems import _algebra, _restated
 from strongticket.theorems._certified import DynamicProgram, certified_length
 from strongticket.theorems._certified import certificate as certificate
 from strongticket.theorems._counting import Counting
+from strongticket.theorems._evidence import IDENTITIES, PROVES, SHOWS_CASES, Inequality
 from strongticket.theorems._sampling import SamplingTheorem, exponential
 from strongticket.theorems._theorem import CONFIDENCE, OURS, TOLERANCE, Hypothesis
 
@@ -28,6 +29,12 @@ eta, delta, L, p, ell, W, R = sympy.symbols("eta delta L p ell W R", positive=Tr
 _ACCURACY = ("eta", "accuracy of every subset sum")
 _FAILURE = ("delta", "failure probability of the random sample, for all targets together")
 _ETAS = (0.1, 0.01, 0.001)
+
+POTENTIAL = Inequality(
+    "convexity, potential and Markov's inequality",
+    lambda effort: _algebra.identities(),
+    IDENTITIES,
+)
 
 _R1_PREFACTOR, _R1_RATIO = 2 * L**2 / eta**2, 1 - p / 4
 R1 = SamplingTheorem(
@@ -48,15 +55,20 @@ R1 = SamplingTheorem(
             r"$2^{-24} L \le \eta \le L/2$",
             lambda eta, L: (
                 None
-                if 2**-24 * L <= eta <= L / 2
+                if rational(L) / 2**24 <= rational(eta) <= rational(L) / 2
                 else f"eta must lie in [2^-24, 1/2] times L = {L}, got {eta!r}"
             ),
+        ),
+        Hypothesis(
+            "$0 < p \\le 1$",
+            lambda p: None if 0 < p <= 1 else f"p must lie in (0, 1], got {p!r}",
         ),
     ),
     bound=exponential(
         "n",
         _R1_PREFACTOR,
         _R1_RATIO,
+        domain=(sympy.Le(eta, L / 2), sympy.Le(p, 1)),
         meanings=(
             _ACCURACY,
             _FAILURE,
@@ -72,9 +84,11 @@ R1 = SamplingTheorem(
     ratio=_R1_RATIO,
     setting=(("L", Fraction(1)), ("p", Fraction(1))),
     reach=lambda eta: Fraction(1, 2),
+    restated=_restated.R1,
+    step=Fraction(1, 1 << 24),
     inequalities=(
-        ("convexity, potential and Markov's inequality", lambda effort: _algebra.identities()),
-        ("the grid costs nothing (D1)", lambda effort: _algebra.grid_d1()),
+        POTENTIAL,
+        Inequality("the grid costs nothing (D1)", lambda effort: _algebra.grid_d1(), IDENTITIES),
     ),
 )
 
@@ -87,7 +101,7 @@ _PLUS_HYPOTHESES = (
         r"$\eta \le \ell/2$ and $6 \cdot 2^{-24}\, \ell < \eta$",
         lambda eta, ell: (
             None
-            if 6 * 2**-24 * ell < eta <= ell / 2
+            if 6 * rational(ell) / 2**24 < rational(eta) <= rational(ell) / 2
             else f"eta must lie in (6 * 2^-24 ell, ell/2] for ell = {ell}, got {eta!r}"
         ),
     ),
@@ -111,7 +125,9 @@ def _longer(key: str, title: str, reach_text: str, prefactor: Any, **rest: Any) 
             r"$\eta$ of z, if {bound}"
         ),
         hypotheses=_PLUS_HYPOTHESES,
-        bound=exponential("n", prefactor, _PLUS_RATIO, meanings=_PLUS_MEANINGS),
+        bound=exponential(
+            "n", prefactor, _PLUS_RATIO, (sympy.Le(eta, ell / 2),), meanings=_PLUS_MEANINGS
+        ),
         law=r"\mathrm{U}[-s, s]",
         proof="rss-r1plus",
         extremal={"eta": _ETAS, "delta": (0.5, 0.01)},
@@ -123,13 +139,13 @@ def _longer(key: str, title: str, reach_text: str, prefactor: Any, **rest: Any) 
     )
 
 
-_PLUS_INEQUALITIES = (
-    ("convexity, potential and Markov's inequality", lambda effort: _algebra.identities()),
-    ("drift on the longer window", lambda effort: _algebra.longer_window()),
-    (
-        "at least half of all pairs are within half the window (0/1 strings)",
-        lambda effort: _algebra.cut_lemma_strings(effort.pick(11, 14)),
-    ),
+_DRIFT = Inequality(
+    "drift on the longer window", lambda effort: _algebra.longer_window(), IDENTITIES
+)
+_STRINGS = Inequality(
+    "at least half of all pairs are within half the window (0/1 strings)",
+    lambda effort: _algebra.cut_lemma_strings(effort.pick(11, 14)),
+    SHOWS_CASES,
 )
 R1PLUS = _longer(
     "rss_r1plus",
@@ -137,7 +153,8 @@ R1PLUS = _longer(
     r"$|z| \le (\ell - \eta)/2$",
     (ell / eta - 1) ** 2,
     reach=lambda eta: (2 - eta) / 2,
-    inequalities=_PLUS_INEQUALITIES,
+    restated=_restated.R1PLUS,
+    inequalities=(POTENTIAL, _DRIFT, _STRINGS),
 )
 R1PLUS_WHOLE = _longer(
     "rss_r1plus_whole",
@@ -145,26 +162,38 @@ R1PLUS_WHOLE = _longer(
     r"$|z| \le \ell/2$",
     2 * ell**2 / eta**2,
     reach=lambda eta: Fraction(1),
-    inequalities=_PLUS_INEQUALITIES[:1],
+    restated=_restated.R1PLUS_WHOLE,
+    inequalities=(POTENTIAL, _DRIFT),
 )
 
 _KAPPA = sympy.Rational(KAPPA.numerator, KAPPA.denominator)
 _PRODUCT_PREFACTOR = (W / eta - 1) ** 2
 _PRODUCT_RATIO = 1 - (_KAPPA - 3 * GRID * W / eta) / 4
+
+
+def _strings(length: int) -> Inequality:
+    return Inequality(
+        f"cut lemma on all 0/1 strings of length {length}",
+        lambda effort: _algebra.cut_lemma_strings(length),
+        SHOWS_CASES,
+    )
+
+
 PRODUCT_INEQUALITIES = (
-    (
+    Inequality(
         f"kappa >= {KAPPA} by interval subdivision",
         lambda effort: _algebra.kappa_cells(KAPPA),
+        PROVES,
     ),
-    ("density of the discrete product above its floor", lambda effort: _algebra.density_floor()),
-    ("cut lemma, closed inequalities", lambda effort: _algebra.cut_lemma_cases()),
-    *(
-        (
-            f"cut lemma on all 0/1 strings of length {n}",
-            lambda effort, n=n: _algebra.cut_lemma_strings(n),
-        )
-        for n in (5, 8, 12, 15)
+    Inequality(
+        "density of the discrete product above its floor",
+        lambda effort: _algebra.density_floor(),
+        PROVES,
     ),
+    Inequality(
+        "cut lemma, closed inequalities", lambda effort: _algebra.cut_lemma_cases(), IDENTITIES
+    ),
+    *map(_strings, (5, 8, 12, 15)),
 )
 PRODUCT = SamplingTheorem(
     key="rss_product",
@@ -183,7 +212,8 @@ PRODUCT = SamplingTheorem(
             r"$\eta \le W/2$ and $3 \cdot 2^{-24}\, W < \kappa \eta$",
             lambda eta, W: (
                 None
-                if KAPPA * Fraction(eta) > 3 * 2**-24 * W and eta <= W / 2
+                if 3 * rational(W) / 2**24 < KAPPA * rational(eta)
+                and rational(eta) <= rational(W) / 2
                 else f"eta must lie in (3 * 2^-24 W / {KAPPA}, W/2] for W = {W}, got {eta!r}"
             ),
         ),
@@ -192,6 +222,7 @@ PRODUCT = SamplingTheorem(
         "n",
         _PRODUCT_PREFACTOR,
         _PRODUCT_RATIO,
+        domain=(sympy.Le(eta, W / 2),),
         meanings=(
             _ACCURACY,
             _FAILURE,
@@ -206,6 +237,7 @@ PRODUCT = SamplingTheorem(
     ratio=_PRODUCT_RATIO,
     setting=(("W", Fraction(3, 4)),),
     reach=lambda eta: (Fraction(3, 4) - eta) / 2,
+    restated=_restated.PRODUCT,
     gated=True,
     inequalities=PRODUCT_INEQUALITIES,
 )
@@ -228,6 +260,11 @@ DYNAMIC_PROGRAM = DynamicProgram(
         "sufficient",
         meanings=(_ACCURACY, _FAILURE),
         procedure=certified_length,
+        domain=(
+            sympy.Ge(eta, sympy.Rational(1, 1 << 24)),
+            sympy.Le(eta, sympy.Rational(1, 2)),
+            sympy.Le(delta, 1),
+        ),
     ),
     law=r"\mathrm{U}[-1, 1]",
     proof="rss-dp",
@@ -237,6 +274,8 @@ DYNAMIC_PROGRAM = DynamicProgram(
     ratio=_R1_RATIO,
     setting=R1.setting,
     reach=R1.reach,
+    restated=_restated.R1,
+    step=R1.step,
     closed_form=R1,
 )
 
@@ -260,6 +299,7 @@ COUNTING = Counting(
         "n",
         sympy.log(R / eta) / sympy.log(2),
         "necessary",
+        domain=(sympy.Le(eta, R),),
         meanings=(_ACCURACY, ("R", "all targets up to this absolute value are served")),
     ),
     law="any",

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from strongticket import Ball, Box, Network, SignedConstant, Target, Uniform, certify
 from strongticket.errors import InputError, ReachError, WidthError
-from strongticket.theorems import _plan, pensia2020
+from strongticket.theorems import pensia2020
 from strongticket.theorems._lower import serves_unit_interval
-from strongticket.theorems._plan import Norms
+from strongticket.theorems._restated_network import propagated
 from strongticket.theorems.pensia2020 import EXPLICIT, FIRST, LOWER, PUBLISHED
 
 BOTH = pytest.mark.parametrize("theorem", [EXPLICIT, FIRST], ids=lambda t: t.key)
@@ -57,6 +57,108 @@ def test_width_anchors() -> None:
     assert 388 <= unit_norm_width(EXPLICIT, math.log(1.1) / (2 * fan)) <= 398
 
 
+def test_pools_by_hand() -> None:
+    """ln(union * A / delta) / -ln(rho), with logarithms taken on a pocket calculator.
+
+    L 2, 3 inputs, 2 outputs, two groups, a bias: 12 + 2 blocks of prefactor A at W / eta = 100.
+    """
+    values = {"L": 2, "g": 2, "d_in": 3, "d_out": 2, "b": 1, "W_i": 1, "delta": 0.01}
+    # EXPLICIT: 2 * 14 * 99^2 / 0.01 = 27 442 800, ln 17.1276; rho = 1 - 0.391982/4, -ln 0.103136
+    assert EXPLICIT.bound(**values, eta_i=0.01, zeta_i=0.01) == 167  # 166.07
+    # FIRST: 2 * 14 * 2 * 100^2 / 0.01 = 56 000 000, ln = 17.8409; rho = 1 - 0.173269/4, 0.0442828
+    assert FIRST.bound(**values, eta_i=0.01, zeta_i=0.01) == 403  # 402.88
+    # a coarser bias costs less: 2 (12 * 99^2 + 2 * 9^2) / 0.01 = 23 554 800, ln = 16.9748
+    assert EXPLICIT.bound(**values, eta_i=0.01, zeta_i=0.1) == 165  # 164.59
+
+
+def test_the_pool_leaves_room_for_rounding_the_target_to_the_grid() -> None:
+    (plan,) = EXPLICIT.plan(net(([[0.5]], None)), 0.01)
+    step = Fraction(plan.scales[0]) * Fraction(plan.scales[1]) / 2**48
+    assert plan.finer == (Fraction(plan.eta) - 2 * step, Fraction(plan.eta_bias) - 2 * step)
+
+
+def test_accuracies_by_hand() -> None:
+    """Box [0, 1], |x| <= 1: M_1 = 3 + 1 = 4, M_2 = 2 * 4 = 8; epsilon 8 (1.1^2 - 1) makes q 0.1."""
+    target = net(([[1.0, 2.0], [0.5, -0.5]], [1.0, 0.0]), ([[1.0, -1.0]], None))
+    first, second = EXPLICIT.plan(target, 8 * 0.21)
+    # q M_1 / (2 M_0 + 1) = 0.4 / 3; q M_2 / (2 M_1) = 0.8 / 8
+    assert first.eta == first.eta_bias == pytest.approx(0.4 / 3, rel=1e-9)
+    assert second.eta == pytest.approx(0.1, rel=1e-9)
+    # the same on the ball: omega = sqrt(2 * 2) = 2 for weights and sqrt(2) for biases
+    ball = net(([[1.0, 0.0], [0.0, 1.0]], [3.0, 4.0]), domain=Ball(1.0))  # M_1 = 1 + 5
+    (plan,) = EXPLICIT.plan(ball, 0.6)
+    assert plan.eta == pytest.approx(0.6 / (2 + math.sqrt(2)), rel=1e-9)
+
+
+@BOTH
+@pytest.mark.parametrize("domain", [Box(0, 1), Box(-1, 1), Ball(1.0)], ids=str)
+def test_tiny_biases_cost_about_nothing(theorem: Any, domain: Box | Ball) -> None:
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(0, 0.3, (16, 8)), rng.normal(0, 0.3, (3, 16))
+    bias = 1e-6 * rng.normal(size=16)
+
+    def pools(shift: Any) -> list[int]:
+        target = net((first, shift), (second, None), domain=domain)
+        return [theorem.pool(plan, 2, 0.01) for plan in theorem.plan(target, 0.05)]
+
+    without, tiny = pools(None), pools(bias)
+    assert all(a <= b <= 1.05 * a for a, b in zip(without, tiny, strict=True))
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "epsilon", [1e-200, 5e-324, Fraction(1, 10**500)], ids=["small", "smallest", "no float"]
+)
+def test_an_epsilon_that_underflows_is_refused_as_too_fine(theorem: Any, epsilon: Any) -> None:
+    target = net(([[5.0, 3.0]], None), ([[7.0]], None))
+    with pytest.raises(InputError, match=r"finest epsilon is about 0\.000"):
+        theorem.plan(target, epsilon)
+
+
+@BOTH
+def test_layers_that_are_zero_are_told_by_their_norms(theorem: Any) -> None:
+    zero = net(([[0.0, 0.0]], [0.0]), ([[0.5]], None))
+    assert all(plan.eta > 0.01 for plan in theorem.plan(zero, 1e-200))
+    dead = net(([[3e38, 1.0]], None), ([[2.0]], [0.0]), domain=Box(0, 0))
+    network = theorem.network(dead, 1e-200, 0.1, seed=0)
+    assert certify(theorem.construct(network, dead, 1e-200), dead, 1e-200).holds
+    small = net(([[1e-30, 1e-35]], None), ([[1e-30]], None))  # small is not zero
+    with pytest.raises(InputError, match="finest epsilon"):
+        theorem.plan(small, 1e-75)
+    assert all(plan.eta < 1e-30 for plan in theorem.plan(small, 1e-62))
+
+
+@BOTH
+@pytest.mark.parametrize("epsilon", [1e40, 1e300])
+def test_an_epsilon_beyond_all_weights_asks_for_little(theorem: Any, epsilon: float) -> None:
+    network = theorem.network(SMALL, epsilon, 0.1, seed=0)
+    assert certify(theorem.construct(network, SMALL, epsilon), SMALL, epsilon).holds
+    assert network.architecture.widths[1] < 1000
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"eta_i": 1e-9}, "needs"),
+        ({"eta_i": 0.6}, r"needs eta_i <= W_i/2"),
+        ({"zeta_i": 2}, r"needs zeta_i <= W_i/2"),
+        ({"delta": 2}, "needs delta <= 1"),
+        ({"g": 3}, "needs g <= 2"),
+        ({"b": 0.5}, "b must be a whole number"),
+        ({"L": 0}, "L must be > 0"),
+    ],
+)
+@BOTH
+def test_bounds_refuse_what_the_theorem_does_not_speak_of(
+    theorem: Any, change: dict[str, float], message: str
+) -> None:
+    good = {"L": 1, "g": 1, "d_in": 1, "d_out": 1, "b": 1, "W_i": 1, "delta": 0.1}
+    good |= {"eta_i": 0.01, "zeta_i": 0.01}
+    assert theorem.bound(**good) > 0
+    with pytest.raises(InputError, match=message):
+        theorem.bound(**good | change)
+
+
 def test_the_published_bound_is_a_formula_and_no_number() -> None:
     assert PUBLISHED.bound.latex.startswith(r"n_i \ge C \ln")
     with pytest.raises(InputError, match="leaves C unspecified"):
@@ -87,7 +189,7 @@ def test_accuracies_propagate_to_at_most_epsilon(
 ) -> None:
     target = random_target(seed, (3, 4, 2, 2), domain, biased)
     plans = theorem.plan(target, 0.1)
-    error = _plan.propagated(target, plans, Norms.of(target))
+    error = propagated(target, plans)
     assert error <= Fraction(0.1)
     if not biased and isinstance(domain, Box):
         assert error >= Fraction(0.1) * (1 - Fraction(1, 10**9))  # nothing is given away
@@ -210,8 +312,16 @@ def test_serving_the_unit_interval_is_never_wrong(weights: list[int], one: int) 
         assert set(range(-one, one + 1)) <= sums
 
 
+def test_the_published_form_is_called_recalled() -> None:
+    for text in (PUBLISHED.title, PUBLISHED.source, pensia2020.__doc__ or ""):
+        assert "recalled" in text
+        assert "published" not in text.lower().replace("published is the theorem", "")
+
+
 def test_the_lower_bound() -> None:
     assert LOWER.bound(epsilon=Fraction(1, 64), d=3) == 9 * 5 - 1
+    with pytest.raises(InputError, match=r"needs 2\*epsilon < 1"):
+        LOWER.bound(epsilon=0.7, d=3)
     for bad in (0.5, 0.0, math.nan):
         with pytest.raises(InputError, match="epsilon"):
             LOWER.require(epsilon=bad)

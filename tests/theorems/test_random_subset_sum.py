@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,80 @@ def test_closed_form_anchors() -> None:
     assert [R1.width(0.001, d) for d in DELTAS] == [53, 59, 67, 99]
     assert R1PLUS_WHOLE.width(0.01, 0.01) == 56
     assert R1PLUS.width(0.01, 0.01) == 53
+
+
+def test_widths_by_hand() -> None:
+    """Logarithms taken on a pocket calculator; -ln(3/4) = 0.287682."""
+    # (200 - 1)^2 / 0.01 = 3 960 100, ln = 15.1918; the grid takes 6 * 2^-24 * 200 = 7.2e-5 of p
+    assert R1PLUS.width(0.01, 0.01) == 53  # 52.81
+    # 2 * 200^2 / 0.01 = 8 000 000, ln = 15.8950
+    assert R1PLUS_WHOLE.width(0.01, 0.01) == 56  # 55.26
+    # (75 - 1)^2 / 0.01 = 547 600, ln = 13.2133; rho = 1 - 0.391987/4, -ln = 0.103137
+    assert PRODUCT.width(0.01, 0.01) == 129  # 128.11
+    # near the grid the rate is eaten up: p' = 1 - 6/16 at eta = 2^-19, ell = 2; p' / 4 = 0.15625,
+    # -ln = 0.169899; (2^20 - 1)^2 / 0.01, ln = 32.3311
+    assert R1PLUS.width(2.0**-19, 0.01) == 191  # 190.30
+    # kappa' = 0.392 - 3 * 2^-4 = 0.2045 at W / eta = 2^20; / 4 = 0.051125, -ln = 0.0524782
+    assert PRODUCT.width(0.75 * 2.0**-20, 0.01) == 617  # 616.09
+
+
+def test_an_accuracy_between_two_grid_points_is_rounded_down() -> None:
+    fine = Fraction(1, 1 << 24)
+    assert R1.width(1.99 * 2**-24, 0.01) == R1.width(fine, 0.01) == 135  # ln(2^49 * 100)/0.28768
+    assert R1.failure(135, 1.99 * 2**-24) == R1.failure(135, fine)
+    assert R1.failure(135, 2 * fine) < R1.failure(135, fine)
+    below = 3 * fine - Fraction(1, 10**40)  # its float is 3 * 2^-24
+    assert DYNAMIC_PROGRAM.width(below, 0.01) == DYNAMIC_PROGRAM.width(2 * fine, 0.01) == 101
+    assert DYNAMIC_PROGRAM.width(3 * fine, 0.01) == 99
+    assert R1.width(below, 0.01) == R1.width(2 * fine, 0.01) > R1.width(3 * fine, 0.01)
+    assert next(itertools.islice(certificate(below), 50, None)) == DYNAMIC_PROGRAM.failure(
+        50, 2 * fine
+    )
+
+
+def test_a_delta_between_two_floats_is_not_rounded_up() -> None:
+    at = Fraction(DYNAMIC_PROGRAM.failure(30, 0.1))
+    assert DYNAMIC_PROGRAM.width(0.1, at) == 30
+    assert DYNAMIC_PROGRAM.width(0.1, at - Fraction(1, 10**60)) == 31  # its float is that of `at`
+
+
+def test_a_failure_probability_is_never_rounded_to_nothing() -> None:
+    assert 0 < R1.failure(10**6, 0.1) < 1e-300
+
+
+@pytest.mark.parametrize(
+    ("theorem", "values", "message"),
+    [
+        (R1, {"L": 1, "p": 3}, "needs p <= 1"),
+        (R1, {"L": 1, "p": 4}, "needs p <= 1"),
+        (R1, {"L": 1, "p": 0}, "p must be > 0"),
+        (R1, {"L": 0.01, "p": 1}, "needs eta <= L/2"),
+        (R1, {"L": 1, "p": 1, "delta": 2}, "needs delta <= 1"),
+        (R1PLUS, {"ell": 10**6}, "needs"),  # finer than the grid can prove: no rate is left
+        (R1PLUS, {"ell": 0.01}, "needs eta <= ell/2"),
+        (PRODUCT, {"W": 10**5}, "needs"),
+        (DYNAMIC_PROGRAM, {"eta": 0.7}, "needs eta <= 1/2"),
+        (COUNTING, {"R": 0.001}, "needs eta <= R"),
+    ],
+)
+def test_bounds_refuse_what_the_theorem_does_not_speak_of(
+    theorem: Any, values: dict[str, float], message: str
+) -> None:
+    given = {"eta": 0.01, "delta": 0.1} | values
+    if theorem is COUNTING:
+        del given["delta"]
+    with pytest.raises(InputError, match=message):
+        theorem.bound(**given)
+
+
+def test_require_tests_at_scale_1_and_knows_its_names() -> None:
+    with pytest.raises(InputError, match=r"eta must lie in .* for ell = 2"):
+        R1PLUS.require(eta=3.0)
+    R1PLUS.require(eta=3.0, ell=8)
+    with pytest.raises(InputError, match=r"p must lie in \(0, 1\], got 3"):
+        R1.require(p=3)
+    with pytest.raises(InputError, match="assumes nothing about sigma; its hypotheses speak of"):
+        R1.require(sigma=3)
 
 
 @pytest.mark.parametrize(
