@@ -1,9 +1,10 @@
 """`check`: hold a theorem to its word, and show that the check would notice a false one.
 
-Rows of four kinds are kept apart: *algebra* (displayed inequalities), *construction* (built and
-certified at the claimed width), *probability* (failures in N trials by the exact binomial tail;
-refuted only below p = 1e-6) and *scaling* (least working width on a grid beside the claim). Seeds
-are fixed: the same rows at every run.
+Rows of four kinds are kept apart: *algebra* (displayed inequalities; and the claimed widths, reach
+and accuracies recomputed with the constants of the proof written out a second time, exactly),
+*construction* (built and certified at the claimed width), *probability* (failures in N trials by
+the exact binomial tail; refuted only below p = 1e-6) and *scaling* (least working width on a grid
+beside the claim). Every row says what it can show. Seeds are fixed: the same rows at every run.
 """
 
 from __future__ import annotations

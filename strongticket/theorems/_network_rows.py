@@ -23,6 +23,7 @@ from strongticket.theorems._evidence import (
 )
 from strongticket.theorems._plan import LayerPlan
 from strongticket.theorems._restated_network import least_pools, least_reach, propagated
+from strongticket.theorems._sampling import nearest
 from strongticket.verify import Certificate, certify
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _construction(theorem: TwoLayerTheorem, make: Any, effort: Effort) -> Iterat
     pools = [theorem.pool(plan, target.depth, delta) for plan in plans]
     claimed = f"sup error at most {epsilon:g} at pools {pools}"
     try:
-        ticket = theorem.construct(network, target, epsilon, delta=delta)
+        ticket = theorem.construct(network, target, epsilon, delta=delta, objective=nearest)
     except ConstructionError as error:
         yield Row("construction", name, claimed, str(error), True, CAN_REFUTE_SEARCH)
         return
@@ -82,7 +83,7 @@ def _seeds(theorem: TwoLayerTheorem, effort: Effort) -> Row:
     for seed in range(trials):
         network = theorem.network(target, epsilon, delta, seed=seed)
         try:
-            theorem.construct(network, target, epsilon, delta=delta)
+            theorem.construct(network, target, epsilon, delta=delta, objective=nearest)
         except ConstructionError:
             failed += 1
     row = f"{name}: delta {delta:g}, one network a seed, constructed"
@@ -98,7 +99,8 @@ def false_rows(theorem: TwoLayerTheorem, effort: Effort) -> Iterator[Row]:
     failed = 0
     for seed in range(trials):
         try:
-            two_layer(theorem.mlp(plans, pools, seed), target, [p.accuracy for p in plans])
+            network, aims = theorem.mlp(plans, pools, seed), [p.accuracy for p in plans]
+            two_layer(network, target, aims, objective=nearest)
         except ConstructionError:
             failed += 1
     yield failures(

@@ -97,7 +97,10 @@ def least_reach(theorem: TwoLayerTheorem) -> Finding:
     for size, bias in itertools.product((1e-30, 1e-3, 0.37, 0.5, 3.0, 1000.0), (None, 0.5, 2.0)):
         shift = None if bias is None else np.array([bias * size], np.float32)
         target = Target([(np.array([[size]], np.float32), shift)], Box(0, 1))
-        (plan,) = theorem.plan(target, 0.01 * size)
+        try:
+            (plan,) = theorem.plan(target, 0.01 * size)
+        except ReachError as error:
+            return False, str(error)
         window = claim.window * Fraction(plan.scales[0]) * Fraction(plan.scales[1])
         largest = Fraction(float(np.float32(size * max(1.0, bias or 0.0))))
         need = 2 * largest + claim.margin * Fraction(plan.eta)
