@@ -22,7 +22,12 @@ from strongticket.theorems._evidence import (
     failures,
 )
 from strongticket.theorems._plan import LayerPlan
-from strongticket.theorems._restated_network import least_pools, least_reach, propagated
+from strongticket.theorems._restated_network import (
+    least_pools,
+    least_reach,
+    propagated,
+    sign_groups,
+)
 from strongticket.theorems._sampling import nearest
 from strongticket.verify import Certificate, certify
 
@@ -36,6 +41,7 @@ def rows(theorem: TwoLayerTheorem, effort: Effort) -> Iterator[Row]:
     yield from theorem.block.restated_rows()
     union = least_pools(theorem)
     yield algebra("the pool is the least with union * A rho^N <= delta / L", union, RECOMPUTES)
+    yield algebra("both signs are served where needed", sign_groups(theorem), RECOMPUTES)
     yield algebra("the scales are the least that reach", least_reach(theorem), RECOMPUTES)
     for make in theorem.extremal["targets"][: effort.pick(2, 99)]:
         yield from _construction(theorem, make, effort)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from strongticket.errors import ReachError
-from strongticket.targets import Box, Target
+from strongticket.targets import Ball, Box, Target
 from strongticket.theorems._algebra import Finding
 from strongticket.theorems._plan import LayerPlan, Norms
 from strongticket.theorems._restated import Restated, interval, is_least
@@ -118,6 +118,16 @@ def least_reach(theorem: TwoLayerTheorem) -> Finding:
         if accepted != within:
             return False, f"scales 1 and 1 {'reach' if accepted else 'do not reach'} {size:.6g}"
     return True, "18 targets and both sides of the edge"
+
+
+def sign_groups(theorem: TwoLayerTheorem) -> Finding:
+    """Both signs are served exactly where an input may be negative: before the first ReLU."""
+    layers = [(np.full((2, 2), 0.5, np.float32), None)] * 2
+    for domain, first in ((Box(0, 1), 1), (Box(-1, 1), 2), (Box(-2, -1), 2), (Ball(1.0), 2)):
+        found = [plan.groups for plan in theorem.plan(Target(layers, domain), 0.05)]
+        if found != [first, 1]:
+            return False, f"{domain}: {found}"
+    return True, "on 4 domains"
 
 
 def propagated(target: Target, plans: tuple[LayerPlan, ...]) -> Fraction:

@@ -13,7 +13,12 @@ from strongticket import Ball, Box
 from strongticket.theorems import _certified, _dynamic_program, _plan, _restated
 from strongticket.theorems._network import pool_bound
 from strongticket.theorems._plan import LayerPlan
-from strongticket.theorems._restated_network import least_pools, least_reach, propagated
+from strongticket.theorems._restated_network import (
+    least_pools,
+    least_reach,
+    propagated,
+    sign_groups,
+)
 from strongticket.theorems._sampling import exponential
 from strongticket.theorems.pensia2020 import EXPLICIT, FIRST, LOWER
 from strongticket.theorems.random_subset_sum import (
@@ -110,6 +115,12 @@ def test_other_scales_refute(theorem: Any, monkeypatch: pytest.MonkeyPatch) -> N
     for factor in (2, Fraction(1, 2)):
         monkeypatch.setattr(_plan, "least_scales", lambda n, r, f=factor: honest(f * n, r))
         assert not least_reach(theorem)[0]
+
+
+def test_a_missing_sign_group_refutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sign_groups(EXPLICIT)[0]
+    monkeypatch.setattr(Box, "nonnegative", True)
+    assert not sign_groups(EXPLICIT)[0]
 
 
 @pytest.mark.parametrize("domain", [Box(0, 1), Ball(1.0)], ids=str)
