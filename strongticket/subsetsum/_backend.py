@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strongticket.errors import InputError
-from strongticket.subsetsum._keys import NARROW, Keys
+from strongticket.subsetsum._keys import Keys
+from strongticket.subsetsum._limits import NARROW
 
 BackendName = Literal["numba", "numpy"]
 Integers = NDArray[np.int64]
@@ -36,26 +37,28 @@ class Backend:
         solve: the merging network.
         first_hit: enumeration in mask order.
         least_size: enumeration by size, then in mask order.
-        on_grid: whether floats lie on a grid.
-        units_of: floats to integers on it.
+        units_of: floats to integers, each row on its greatest grid.
         ranges_of: least and greatest sums.
-        sums_of: sums of masks, for the recomputation.
-        unpack: mask numbers to masks.
+        aims_of: targets to integers and fractions.
+        intervals_of: tolerances to intervals of sums.
+        subsets_of: mask numbers to masks and their sums, for the recomputation.
+        errors_of: distances, rounded up.
     """
 
     name: BackendName
     solve: Callable[..., None]
     first_hit: Callable[..., None]
     least_size: Callable[..., None]
-    on_grid: Callable[..., tuple[bool, float]]
     units_of: Callable[..., None]
-    ranges_of: Callable[..., None]
-    sums_of: Callable[..., None]
-    unpack: Callable[..., None]
+    ranges_of: Callable[..., int]
+    aims_of: Callable[..., None]
+    intervals_of: Callable[..., None]
+    subsets_of: Callable[..., None]
+    errors_of: Callable[..., None]
 
     def nearest(self, keys: Keys, rows: Integers) -> Integers:
         """The number of the nearest subset's mask for every one of `rows`."""
-        numbers = np.zeros(len(keys.floor), np.int64)
+        numbers = np.zeros(len(keys.whole), np.int64)
         n = keys.candidates.shape[1]
         if n:
             aim, tag = keys.tagged
@@ -65,7 +68,7 @@ class Backend:
 
     def hits(self, keys: Keys, low: Integers, high: Integers, bits: int) -> Integers:
         """The least mask number below 2^bits within [low, high], -1 where there is none."""
-        numbers = np.zeros(len(keys.floor), np.int64)
+        numbers = np.zeros(len(keys.whole), np.int64)
         for zero, part in _widths(keys, np.arange(len(numbers))):
             self.first_hit(keys.candidates, keys.step, low, high, part, bits, zero, numbers)
         return numbers
@@ -74,7 +77,7 @@ class Backend:
         self, keys: Keys, low: Integers, high: Integers, rows: Integers, most_size: int
     ) -> Integers:
         """The least mask number of the least size within [low, high], -1 where there is none."""
-        numbers = np.zeros(len(keys.floor), np.int64)
+        numbers = np.zeros(len(keys.whole), np.int64)
         for zero, part in _widths(keys, rows):
             self.least_size(keys.candidates, keys.step, low, high, part, most_size, zero, numbers)
         return numbers[rows]
@@ -102,11 +105,12 @@ def _load(name: BackendName) -> Backend:
         network.solve,
         enumerate_.first_hit,
         enumerate_.least_size,
-        rows.on_grid,
         rows.units_of,
         rows.ranges_of,
-        rows.sums_of,
-        rows.unpack,
+        rows.aims_of,
+        rows.intervals_of,
+        rows.subsets_of,
+        rows.errors_of,
     )
 
 
@@ -142,5 +146,9 @@ def over_chunks(work: Callable[[int, int], None], rows: int, threads: int | None
             work(start, min(start + chunk, rows))
         return
     with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(lambda start: work(start, min(start + chunk, rows)), starts):
-            pass  # an error in a chunk is raised here
+        try:
+            for _ in pool.map(lambda start: work(start, min(start + chunk, rows)), starts):
+                pass  # an error in a chunk is raised here, the first in the order of the rows
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -1,66 +1,81 @@
-"""The oracle: every subset of every row, one row at a time, by another way than the solvers'."""
+"""The oracle: every subset of every row in Python's integers, sharing nothing with the solvers."""
 
 from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from strongticket.errors import InputError
-from strongticket.subsetsum._backend import backend_of, split
 from strongticket.subsetsum._inputs import batch
 from strongticket.subsetsum._subsets import Subsets
 
 MOST = 16
+_INT64 = 1 << 62
 
 
 def exhaustive(candidates: ArrayLike, targets: ArrayLike) -> Subsets:
-    """What `best` returns, by trying all 2^n masks in plain NumPy: for n up to 16, as an oracle.
+    """What `best` returns, by trying all 2^n masks: for n up to 16, as an oracle.
+
+    Each row's own numbers, its target's among them, become integers over one common denominator,
+    and all that is compared is integers. So it also takes rows that `best` refuses as too fine.
 
     Args:
-        candidates: (M, n), or (n,) shared by all rows; n at most 16.
+        candidates: (M, n), or (n,) shared by all rows; n at most 16; finite.
         targets: (M,).
 
     Returns:
         `Subsets` with the masks of `best`, ties included.
 
     Raises:
-        InputError: n > 16, or what `best` refuses.
+        InputError: n > 16, or shapes and dtypes that `best` refuses.
     """
-    code = backend_of("numpy")
-    given = batch(candidates, targets, code)
+    given = batch(candidates, targets)
     n = given.n
     if n > MOST:
         raise InputError(f"exhaustive tries all 2^n subsets for n up to {MOST}, got n = {n}")
-    numbers = np.arange(1 << n)
-    every = ((numbers[:, None] >> np.arange(n)) & 1).astype(np.int64)
-    chosen = np.zeros((given.rows, n), np.bool_)
-    totals = np.zeros(given.rows, np.int64)
+    mask = np.zeros((given.rows, n), np.bool_)
+    error = np.zeros_like(given.targets)
     for row in range(given.rows):
-        keys = given.chunk(row, row + 1, code)
-        a = keys.candidates[0]
-        sums = every @ a
-        total = _nearest(sums, int(keys.floor[0]), float(keys.fraction[0]))
-        chosen[row] = every[_first(every, a, np.flatnonzero(sums == total))]
-        totals[row] = total
-    return Subsets(chosen, given.errors(0, totals), np.ones(given.rows, np.bool_))
+        values = given.candidates[row] if given.candidates.ndim == 2 else given.candidates
+        number, distance = _nearest(values.tolist(), given.targets[row].item())
+        mask[row] = (number >> np.arange(n)) & 1
+        error[row] = int(distance) if given.exact_integers else _up(distance)
+    return Subsets(mask, error, np.ones(given.rows, np.bool_))
 
 
-def _nearest(sums: NDArray[np.int64], floor: int, fraction: float) -> int:
-    """The sum nearest to floor + fraction, the smaller of two equally near."""
-    below, above = sums[sums <= floor], sums[sums > floor]
-    if above.size == 0:
-        return int(below.max())
-    if below.size == 0:
-        return int(above.min())
-    under, over = int(below.max()), int(above.min())
-    # floor - under + fraction <= over - floor - fraction, with all that is whole on one side
-    return under if 2 * fraction <= (over - floor) - (floor - under) else over
+def _nearest(candidates: list[Any], target: Any) -> tuple[int, Fraction]:
+    """The mask number that `best` documents, and its exact distance."""
+    exact = [Fraction(value) for value in (*candidates, target)]
+    unit = max(value.denominator for value in exact)  # all are powers of two
+    *items, goal = (value.numerator * (unit // value.denominator) for value in exact)
+    small = sum(map(abs, items)) + abs(goal) < _INT64
+    sums = np.zeros(1, np.int64 if small else object)
+    for item in items:
+        sums = np.concatenate([sums, sums + item])
+    distance = np.abs(sums - goal)
+    least = distance.min()
+    tied = np.flatnonzero(distance == least)
+    tied = tied[sums[tied] == sums[tied].min()]  # of two sums equally near, the smaller
+    return _first(items, tied), Fraction(int(least), unit)
 
 
-def _first(every: NDArray[np.int64], a: NDArray[np.int64], tied: NDArray[np.int64]) -> int:
-    """The first of the tied mask numbers in the order that `best` documents."""
+def _first(items: list[int], tied: NDArray[np.intp]) -> int:
+    """The first of the mask numbers of one sum, in the order that `best` documents."""
     if tied[0] == 0:
         return 0
-    p = max(split(len(a)), 0)
-    left = every[tied, :p] @ a[:p]
-    return int(tied[np.lexsort((tied, left, tied >> (2 * p)))[0]])
+    p = max((len(items) - 1) // 2, 0)
+
+    def rank(number: int) -> tuple[int, int, int]:
+        left = sum(item for j, item in enumerate(items[:p]) if (number >> j) & 1)
+        return number >> (2 * p), left, number
+
+    return min((int(number) for number in tied), key=rank)
+
+
+def _up(distance: Fraction) -> float:
+    """The least float64 that is at least `distance`."""
+    nearest = float(distance)
+    return nearest if Fraction(nearest) >= distance else float(np.nextafter(nearest, np.inf))

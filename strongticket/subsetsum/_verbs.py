@@ -10,11 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from strongticket.subsetsum._backend import Backend, BackendName, backend_of, over_chunks
 from strongticket.subsetsum._inputs import batch, tolerance
-from strongticket.subsetsum._keys import REACH, Batch, Keys
+from strongticket.subsetsum._keys import Batch, Keys
+from strongticket.subsetsum._limits import REACH
 from strongticket.subsetsum._subsets import Error, Subsets
 
 Integers = NDArray[np.int64]
 Interval: TypeAlias = tuple[Integers, Integers]
+Masks = NDArray[np.bool_]
 Choose: TypeAlias = Callable[[Backend, Keys, Interval], Integers]
 _TRIED = 4
 
@@ -50,7 +52,7 @@ def best(
     Source: Horowitz and Sahni 1974, with Batcher's bitonic merge (1968) run across rows.
     """
     code = backend_of(backend)
-    return _solve(batch(candidates, targets, code), None, _nearest, threads, code)
+    return _solve(batch(candidates, targets), None, _nearest, threads, code)
 
 
 def within(
@@ -81,7 +83,7 @@ def within(
         InputError: as for `best`, or a negative, infinite or NaN epsilon.
     """
     code = backend_of(backend)
-    given = batch(candidates, targets, code)
+    given = batch(candidates, targets)
     return _solve(given, tolerance(given, epsilon), _first, threads, code)
 
 
@@ -116,12 +118,12 @@ def sparsest(
         InputError: as for `within`.
     """
     code = backend_of(backend)
-    given = batch(candidates, targets, code)
+    given = batch(candidates, targets)
     return _solve(given, tolerance(given, epsilon), _smallest, threads, code)
 
 
 def _nearest(code: Backend, keys: Keys, interval: Interval) -> Integers:
-    return code.nearest(keys, np.arange(len(keys.floor)))
+    return code.nearest(keys, np.arange(len(keys.whole)))
 
 
 def _first(code: Backend, keys: Keys, interval: Interval) -> Integers:
@@ -140,7 +142,8 @@ def _smallest(code: Backend, keys: Keys, interval: Interval) -> Integers:
     missed = np.flatnonzero(numbers < 0)
     if missed.size:
         numbers[missed] = code.nearest(keys, missed)
-        sums = _recomputed(code, keys, numbers)[1]
+        mask = np.empty((len(numbers), n), np.bool_)
+        sums = _recomputed(code, keys, numbers, mask)
         open_rows = missed[(low[missed] <= sums[missed]) & (sums[missed] <= high[missed])]
         wide = keys.reach[open_rows] > REACH // (2 * n + 1) - 8
         numbers[open_rows[wide]] = code.smallest(keys, low, high, open_rows[wide], n)
@@ -163,26 +166,27 @@ def _of_size(code: Backend, keys: Keys, interval: Interval, rows: Integers, size
     shift = 2 * keys.reach[rows] + 8
     units = keys.candidates[rows * keys.step] + shift[:, None]
     reach = units.sum(axis=1)
-    zeros = np.zeros_like(reach)
-    floor = keys.floor[rows] + size * shift
-    raised = Keys(units, 1, reach, zeros, reach, floor, keys.fraction[rows])
+    whole, fraction = keys.near
+    goal = (whole[rows] + size * shift, fraction[rows], keys.hard[rows])
+    raised = Keys(units, 1, keys.exponents, np.zeros_like(reach), reach, *goal)
     numbers = code.nearest(raised, np.arange(rows.size))
-    mask, sums = _recomputed(code, raised, numbers)
-    sums -= size * shift
+    mask = np.empty(units.shape, np.bool_)
+    sums = _recomputed(code, raised, numbers, mask) - size * shift
     low, high = interval
     good = (mask.sum(axis=1) == size) & (low[rows] <= sums) & (sums <= high[rows])
     return np.where(good, numbers, -1)
 
 
-def _recomputed(code: Backend, keys: Keys, numbers: Integers) -> tuple[NDArray[np.bool_], Integers]:
-    """The masks of the numbers, and the sums that the candidates and those masks give."""
-    mask = np.zeros((len(numbers), keys.candidates.shape[1]), np.bool_)
-    sums = np.zeros(len(numbers), np.int64)
+def _recomputed(code: Backend, keys: Keys, numbers: Integers, mask: Masks) -> Integers:
+    """Fill mask with the numbers' masks; the sums that the candidates and those masks give.
+
+    The empty mask stands before all others of sum 0.
+    """
     if numbers.size and numbers.min() < 0:
         raise AssertionError("a subset-sum kernel gave no mask for a row: a bug of strongticket")
-    code.unpack(numbers, mask)
-    code.sums_of(keys.candidates, keys.step, mask, sums)
-    return mask, sums
+    sums = np.empty(len(numbers), np.int64)
+    code.subsets_of(numbers, keys.candidates, keys.step, mask, sums)
+    return sums
 
 
 def _solve(
@@ -192,20 +196,18 @@ def _solve(
     threads: int | None,
     code: Backend,
 ) -> Subsets:
-    mask = np.zeros((given.rows, given.n), np.bool_)
-    error: Error = np.zeros_like(given.targets)
-    found = np.ones(given.rows, np.bool_)
+    mask = np.empty((given.rows, given.n), np.bool_)
+    error: Error = np.empty_like(given.targets)
+    found = np.empty(given.rows, np.bool_)
 
     def work(start: int, stop: int) -> None:
         keys = given.chunk(start, stop, code)
         interval = (keys.lowest, keys.highest)
         if epsilon is not None:
-            interval = given.interval(keys, start, epsilon[start:stop])
+            interval = given.interval(keys, start, epsilon[start:stop], code)
         numbers = choose(code, keys, interval)
-        part, sums = _recomputed(code, keys, numbers)
-        part[sums == 0] = False  # the empty subset before all others of sum 0
-        mask[start:stop] = part
-        error[start:stop] = given.errors(start, sums)
+        sums = _recomputed(code, keys, numbers, mask[start:stop])
+        error[start:stop] = given.errors(keys, start, sums, code)
         found[start:stop] = (interval[0] <= sums) & (sums <= interval[1])
 
     over_chunks(work, given.rows, threads)

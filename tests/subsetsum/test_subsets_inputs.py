@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError, replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
-from subset_oracles import assert_errors_are_true
+from subset_oracles import assert_errors_are_true, rational_error
 
 from strongticket import subsetsum
 from strongticket.errors import InputError
@@ -43,7 +45,11 @@ BAD: list[tuple[str, Any, Any, Any, str]] = [
     ("huge", A * 1e305, T, 0.1, r"2\^1000"),
     ("huge target", A, T * 1e305, 0.1, r"2\^1000"),
     ("subnormal", A * 5e-324, T, 0.1, r"grids down to 2\^-1000"),
-    ("lost target", A * 2.0**900, T * 2.0**-1000, 0.1, "too small beside"),
+    ("nan beside huge", np.array([[1e305, np.nan]]), T[:1], 0.1, r"finite, got nan at"),
+    ("huge beside tiny", np.array([[2.0**999, 2.0**-999]]), T[:1], 0.1, r"row 0 .* 2\^60"),
+    ("edge", np.array([[1 << 60, 1]]), IT[:1], 1, "add up to 1152921504606846977, and at most"),
+    ("wrapping", np.full((1, 16), 1 << 60), IT[:1], 1, "row 0 cannot be put on integer keys"),
+    ("least int64", np.full((1, 2), -(2**63)), IT[:1], 1, "row 0 cannot be put on integer keys"),
 ]
 
 
@@ -55,6 +61,54 @@ def test_bad_calls(why: str, candidates: Any, targets: Any, epsilon: Any, match:
     if "epsilon" not in why:
         with pytest.raises(InputError, match=match):
             subsetsum.best(candidates, targets)
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_the_refusal_names_a_rounding_that_works(backend: Any) -> None:
+    a = np.random.default_rng(0).normal(size=(4_000, 21))
+    a *= np.random.default_rng(1).normal(size=a.shape)
+    a[1234] *= 100.0
+    t = np.linspace(-5, 5, 4_000)
+    with pytest.raises(InputError, match="cannot be put on integer keys") as refusal:
+        subsetsum.best(a, t, backend=backend)
+    recipe = re.search(
+        r"candidates = (.*) fits every row .* (\d+) \* 2\^-(\d+)", str(refusal.value)
+    )
+    assert recipe is not None
+    rounded = eval(recipe[1], {"np": np, "candidates": a})  # what a reader would paste
+    chosen = subsetsum.best(rounded[:40], t[:40], backend=backend)
+    assert len(subsetsum.within(rounded, t, 10.0, backend=backend)) == 4_000
+    for i in range(40):
+        moved = rational_error(a[i], t[i], chosen.mask[i]) - Fraction(float(chosen.error[i]))
+        assert abs(moved) <= Fraction(int(recipe[2]) + 1, 2 ** int(recipe[3]))
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_the_first_row_that_is_refused_is_named(backend: Any) -> None:
+    a = np.ones((1_000, 2))
+    a[700:, 1] = 2.0**-70
+    for threads in (1, 4):
+        with pytest.raises(InputError, match="row 700 cannot"):
+            subsetsum.best(a, np.ones(1_000), backend=backend, threads=threads)
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_a_row_has_a_grid_of_its_own(backend: Any) -> None:
+    """Rows 2^-900, 1 and 2^900 in size, which no common grid holds, do not disturb each other."""
+    rng = np.random.default_rng(3)
+    units, goals = rng.integers(-999, 1000, (300, 9)), rng.integers(-3000, 3000, 300)
+    size = 2.0 ** (900 * rng.integers(-1, 2, 300))
+    for verb, *epsilon in (
+        (subsetsum.best,),
+        (subsetsum.within, 5 * size),
+        (subsetsum.sparsest, 5 * size),
+    ):
+        plain = [np.full(300, 5)] if epsilon else []
+        wanted = verb(units, goals, *plain, backend=backend)
+        got = verb(units * size[:, None], goals * size, *epsilon, backend=backend)
+        assert (got.mask == wanted.mask).all()
+        assert (got.error == wanted.error * size).all()
+        assert (got.found == wanted.found).all()
 
 
 def test_bad_options() -> None:
