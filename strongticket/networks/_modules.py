@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from strongticket.networks._architectures import MLP
+from strongticket.networks._sample import plain
 
 
 class ReluNetwork(nn.Module):
@@ -34,7 +35,7 @@ def architecture_of(model: nn.Module) -> MLP | None:
     """The MLP that a `ReluNetwork` without biases is; None for any other module."""
     if not isinstance(model, ReluNetwork):
         return None
-    layers = [layer for layer in model.layers if isinstance(layer, nn.Linear)]
+    layers = [layer for layer in map(plain, model.layers) if isinstance(layer, nn.Linear)]
     if len(layers) < len(model.layers) or any(layer.bias is not None for layer in layers):
         return None
     widths = (layers[0].in_features, *(layer.out_features for layer in layers))

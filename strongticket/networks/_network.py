@@ -63,7 +63,8 @@ class Network:
 
     Weight i (C order) of a parameter is its law's function of word i of the Philox stream named
     ("weights", parameter name). So a network of 10^10 weights costs nothing until a block is
-    asked for, and every device and every block size gives the same bits.
+    asked for, and every device and every block size gives the same bits. Copies and pickles leave
+    the live model of `sample` behind: it is no part of the value.
     """
 
     architecture: Architecture
@@ -92,6 +93,9 @@ class Network:
                 "an MLP's parameters are those of its architecture, all masked: "
                 f"{self.architecture.shapes()}; got {shapes}"
             )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_model": None}
 
     @classmethod
     def mlp(
@@ -129,11 +133,20 @@ class Network:
     ) -> Network:
         """Draw frozen weights into a user's model, in place, and remember how.
 
-        Parameters of two or more dimensions are drawn from `law`; one-dimensional ones become
-        constants (biases 0, norm weights 1). Masks prune the drawn parameters whose name matches
-        a pattern of `include` and none of `exclude` (shell patterns); all others are frozen
-        (``requires_grad`` False). Names are those of the plain model: the prefixes of
-        ``torch.compile`` and DDP are dropped. The network keeps a weak reference to the model.
+        Parameters of two or more dimensions are drawn from `law`. Those of fewer become
+        constants, since a ticket must make them again from nothing: a bias (also "beta") 0; the
+        "weight", "gamma" or "scale" of a norm 1, a norm being a module with "Norm" in the name of
+        its class or of a base; the slope of a PReLU its `init`. Any other (a layer scale, a
+        temperature) is refused: register it as a buffer, which a ticket stores.
+
+        Masks prune the drawn parameters whose name matches a pattern of `include` and none of
+        `exclude` (shell patterns, each of which must match something); all others are frozen
+        (``requires_grad`` False). Names are those of the plain model: what ``torch.compile``, of
+        the model or of a submodule, and DDP add to them is dropped. The network keeps a weak
+        reference to the model.
+
+        Raises InputError, before anything is written, for a pattern that matches nothing, a model
+        with nothing to mask, and a parameter that is neither drawn nor a known constant.
         """
         drawn = _sample.drawn_parameters(model, include, exclude)
         parameters = tuple(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from strongticket.errors import InputError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from strongticket.networks._network import Network
 
@@ -27,21 +27,43 @@ def plain(model: nn.Module) -> nn.Module:
             return model
 
 
+def plain_name(name: str) -> str:
+    """The name that a parameter, buffer or module has where no submodule is compiled."""
+    return ".".join(part for part in name.split(".") if part != "_orig_mod")
+
+
 def named_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
     """Names of the plain model and its parameters; a tied one comes once."""
-    yield from plain(model).named_parameters()
+    for name, parameter in plain(model).named_parameters():
+        yield plain_name(name), parameter
+
+
+def named_buffers(model: nn.Module) -> dict[str, Tensor]:
+    """Names of the plain model and its buffers; a tied one comes once."""
+    return {plain_name(name): buffer for name, buffer in plain(model).named_buffers()}
+
+
+def saved_buffers(model: nn.Module) -> dict[str, Tensor]:
+    """The buffers that the model's ``state_dict()`` holds, not those it calls non-persistent."""
+    stored = {plain_name(name) for name in plain(model).state_dict()}
+    return {name: buffer for name, buffer in named_buffers(model).items() if name in stored}
 
 
 def drawn_parameters(
     model: nn.Module, include: Sequence[str], exclude: Sequence[str]
 ) -> list[tuple[str, tuple[int, ...], bool]]:
-    """(name, shape, masked) of every parameter with two or more dimensions."""
+    """(name, shape, masked) of every parameter with two or more dimensions.
+
+    Raises InputError for a pattern that names nothing: a misspelt `exclude` would mask what it
+    means to spare. Those of `exclude` may also name parameters that are never masked.
+    """
     for what, patterns in (("include", include), ("exclude", exclude)):
         if isinstance(patterns, str):
             raise InputError(f"{what} takes a sequence of patterns, got the string {patterns!r}")
-    found = []
+    found, others = [], []
     for name, parameter in named_parameters(model):
         if parameter.dim() < 2:
+            others.append(name)
             continue
         masked = any(fnmatchcase(name, p) for p in include)
         masked = masked and not any(fnmatchcase(name, p) for p in exclude)
@@ -52,16 +74,29 @@ def drawn_parameters(
             f"include={tuple(include)} and exclude={tuple(exclude)} leave no parameter to mask; "
             f"the model's parameters: {names}"
         )
+    drawn = [name for name, _, _ in found]
+    for what, patterns, known in (
+        ("include", include, drawn),
+        ("exclude", exclude, drawn + others),
+    ):
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in known):
+                raise InputError(
+                    f"each pattern of {what} must match a parameter, {pattern!r} matches none of "
+                    f"{', '.join(known)}"
+                )
     return found
 
 
 def write_frozen(network: Network, model: nn.Module) -> None:
     """Write a network's weights and constants into a model and freeze what is not masked.
 
-    One-dimensional parameters are no random weights: a bias becomes 0, any other (the weight of
-    a norm) 1.
+    Parameters of fewer than two dimensions get their `constants`. Nothing is written where the
+    model does not fit.
     """
     import torch
+
+    from strongticket.networks._constants import constants
 
     drawn = {p.name: p for p in network.parameters}
     present = dict(named_parameters(model))
@@ -72,11 +107,12 @@ def write_frozen(network: Network, model: nn.Module) -> None:
     for name, parameter in present.items():
         if name not in drawn and parameter.dim() >= 2:
             raise InputError(f"the network knows no parameter {name} of the model")
+    fixed = constants(model, drawn)
     with torch.no_grad():
         for name, parameter in present.items():
             if name in drawn:
                 weights = torch.from_numpy(network.weights(name))
                 parameter.copy_(weights.to(parameter.dtype))
             else:
-                parameter.fill_(0.0 if "bias" in name.rpartition(".")[2] else 1.0)
+                parameter.fill_(fixed[name])
             parameter.requires_grad_(name in drawn and drawn[name].masked)

@@ -24,10 +24,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from strongticket.errors import InputError
+from strongticket.errors import InputError, SearchError
 from strongticket.networks import Network
-from strongticket.networks._sample import plain
-from strongticket.search import fused, kernels, resume, selection
+from strongticket.networks._constants import constants
+from strongticket.search import buffers, fused, kernels, resume, selection
 from strongticket.search.groups import Density, Scope, check_group, grouped, keep_counts
 from strongticket.search.method import Method
 from strongticket.search.report import CollapseWarning, SearchReport, report
@@ -64,14 +64,15 @@ class MaskSearch(torch.optim.Optimizer):
     ) -> None:
         if scope not in ("layer", "global"):
             raise InputError(f"scope is 'layer' or 'global', got {scope!r}")
-        if not (isinstance(refresh, int) and refresh >= 1):
-            raise InputError(f"refresh is a number of steps >= 1, got {refresh!r}")
+        refresh = selection.whole("refresh is a number of steps", refresh, 1)
+        score_seed = selection.whole("score_seed must be an integer", score_seed, 0)
         if backend == "numba" and kernels.compiled() is None:
             raise InputError("backend='numba' needs numba, which cannot be imported")
         if backend not in (None, "numba", "torch"):
             raise InputError(f"backend is None, 'numba' or 'torch', got {backend!r}")
         self.network, self.method, self.scope, self.refresh = network, method, scope, refresh
         self._model, present = live(network)
+        buffers.check(self._model)
         counts = keep_counts(network, density, scope)
         self._layers = {
             name: Masked.of(network, name, present[name], counts[name]) for name in network.masked
@@ -81,8 +82,9 @@ class MaskSearch(torch.optim.Optimizer):
             assert not isinstance(density, Mapping)
             total = sum(layer.parameter.numel() for layer in self._layers.values())
             self._keep = selection.keep_count(density, total)
+        fixed = constants(self._model, [p.name for p in network.parameters])
         self._constants = [
-            Constant.of(network, name, parameter)
+            Constant.of(network, name, parameter, fixed.get(name))
             for name, parameter in present.items()
             if name not in self._layers
         ]
@@ -115,6 +117,12 @@ class MaskSearch(torch.optim.Optimizer):
         super().add_param_group(param_group)
         check_group(self.param_groups[-1])
 
+    def __getstate__(self) -> dict[str, Any]:
+        raise SearchError(
+            "a search belongs to its live model and cannot be copied or pickled on its own: copy "
+            "the model, sample it again, make another search of it, and hand over state_dict()"
+        )
+
     @torch.no_grad()
     def step(  # type: ignore[override]
         self, closure: Callable[[], float] | None = None
@@ -134,18 +142,21 @@ class MaskSearch(torch.optim.Optimizer):
         if self._steps and self._steps % CHECK_EVERY == 0:
             self._check_written()
         compiled = fused.usable(self._layers.values(), self.method, self._backend)
+        wild = False
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._descend(self._by_parameter[parameter], group, compiled)
+                    wild |= not self._descend(self._by_parameter[parameter], group, compiled)
         self._steps += 1
         if self._steps % self.refresh == 0:
             self._rewrite(compiled)
+        elif wild or compiled is None:
+            selection.check_finite(self.scores())
         return loss
 
     def scores(self) -> dict[str, Tensor]:
         """The live scores by parameter name, float32, in the parameters' shapes."""
-        return {name: self.state[layer.parameter]["scores"] for name, layer in self._layers.items()}
+        return self._held("scores")
 
     def masks(self) -> dict[str, Tensor]:
         """The masks in force by parameter name, bool, in the parameters' shapes."""
@@ -183,42 +194,48 @@ class MaskSearch(torch.optim.Optimizer):
                 CollapseWarning,
                 stacklevel=2,
             )
-        model = plain(self._model)
-        stored = model.state_dict()  # names the buffers that are saved with the model
-        buffers = {
-            name: value.detach().cpu().numpy().copy()
-            for name, value in model.named_buffers()
-            if name in stored
-        }
-        dense = {name: mask.cpu().numpy() for name, mask in found.items()}
-        return Ticket(self.network, Mask.dense(dense), buffers, self._provenance())
+        dense = Mask.dense({name: mask.cpu().numpy() for name, mask in found.items()})
+        return Ticket(self.network, dense, buffers.arrays(self._model), self._provenance())
 
     def state_dict(self) -> dict[str, Any]:
-        """Scores, momentum and hyperparameters: what resumes the search bit for bit.
+        """Scores, momentum, hyperparameters and buffers: what resumes the search bit for bit.
 
-        Masks and frozen weights are not stored, they are made again; only between two selections
-        (`refresh` > 1) the masks in force are, as packed bits.
+        The buffers are those that the model's own ``state_dict()`` holds (norm statistics). Masks
+        and frozen weights are not stored, they are made again; only between two selections
+        (`refresh` > 1) the masks in force are, as packed bits. Raises SearchError where `ticket`
+        does, and for scores or momentum that are not finite.
         """
         self._check_written(frozen_too=True)
+        selection.check_finite(self.scores())
+        selection.check_finite(self._held("momentum_buffer"), "momentum")
         state = super().state_dict()
-        state["search"] = self._identity() | {"steps": self._steps}
+        state["search"] = self._identity() | {
+            "steps": self._steps,
+            "buffers": buffers.tensors(self._model),
+        }
         if self._steps % self.refresh:
             state["search"]["kept"] = {n: resume.pack(mask) for n, mask in self._kept.items()}
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Resume from `state_dict`; the model's parameters are written anew.
+        """Resume from `state_dict`; the model's parameters and buffers are written anew.
 
-        InputError if the state is of another network, method, density or scope, or if its scores
-        have other shapes; then nothing is changed.
+        Raises InputError if the state is of another network, method, density or scope, or if
+        anything in it is missing, of another shape or out of range, and SearchError if the model
+        moved to another dtype or device; then nothing is changed.
         """
-        resume.check(state_dict, self._identity(), self.param_groups)
+        for layer in self._layers.values():
+            layer.check_layout()
+        names = {layer.parameter: name for name, layer in self._layers.items()}
+        resume.check(state_dict, self._identity(), self.param_groups, names)
+        buffers.check_saved(self._model, state_dict["search"].get("buffers"))
         super().load_state_dict({k: v for k, v in state_dict.items() if k != "search"})
         # The base class casts to the parameter's dtype; scores stay float32.
         for parameter, saved in resume.by_parameter(state_dict, self.param_groups):
             self.state[parameter] = resume.restored(saved, parameter)
         found = state_dict["search"]
-        self._steps = int(found["steps"])
+        self._steps = found["steps"]
+        buffers.restore(self._model, found["buffers"])
         if self._steps % self.refresh == 0:
             self._rewrite()
             return
@@ -227,18 +244,24 @@ class MaskSearch(torch.optim.Optimizer):
                 self._kept[name] = resume.unpack(found["kept"][name], layer.parameter)
                 layer.write(layer.effective(self._kept[name]))
 
+    def _held(self, key: str) -> dict[str, Tensor]:
+        states = {name: self.state[layer.parameter] for name, layer in self._layers.items()}
+        return {name: state[key] for name, state in states.items() if key in state}
+
     def _descend(
         self, layer: Masked, group: Mapping[str, Any], compiled: kernels.Kernels | None
-    ) -> None:
-        state = self.state[layer.parameter]
+    ) -> bool:
+        """Move one parameter's scores; False where the compiled loop met one not finite."""
+        state, grad = self.state[layer.parameter], layer.parameter.grad
+        assert grad is not None
+        if grad.layout != torch.strided:  # an Embedding(sparse=True): every score moves anyway
+            grad = grad.to_dense()
         if group["momentum"] and "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(state["scores"])
         if compiled is not None:
-            fused.descend(compiled, layer, state, group, bool(self.method.signed))
-            return
-        assert layer.parameter.grad is not None
+            return fused.descend(compiled, layer, grad, state, group, bool(self.method.signed))
         scores = state["scores"].view(-1)
-        grad = layer.parameter.grad.reshape(-1).to(torch.float32)
+        grad = grad.reshape(-1).to(torch.float32)
         frozen = layer.frozen.to(torch.float32)
         step = self.method.score_gradient(grad, frozen, scores)
         # One rounding an operation (no alpha=): the bits of the compiled loop and of every device.
@@ -249,6 +272,7 @@ class MaskSearch(torch.optim.Optimizer):
             speed.mul_(float(group["momentum"])).add_(step)
             step = step + speed * float(group["momentum"]) if group["nesterov"] else speed
         scores.sub_(step * float(group["lr"]))
+        return True
 
     @torch.no_grad()
     def _rewrite(self, compiled: kernels.Kernels | None = None) -> None:

@@ -30,16 +30,16 @@ def usable(layers: Iterable[Masked], method: Method, backend: str | None) -> Ker
 def descend(
     loops: Kernels,
     layer: Masked,
+    grad: Tensor,
     state: Mapping[str, Tensor],
     group: Mapping[str, Any],
     signed: bool,
-) -> None:
-    """One step of a parameter's scores, in place."""
-    assert layer.parameter.grad is not None
+) -> bool:
+    """One step of a parameter's scores, in place; whether all of them are finite still."""
     moving = bool(group["momentum"])
     velocity = _flat(state["momentum_buffer"]) if moving else np.empty(0, np.float32)
-    loops.descend(
-        _flat(layer.parameter.grad),
+    finite: bool = loops.descend(
+        _flat(grad),
         layer.frozen.numpy(),
         _flat(state["scores"]),
         velocity,
@@ -49,6 +49,7 @@ def descend(
         bool(group["nesterov"]),
         signed,
     )
+    return finite
 
 
 def rewrite(

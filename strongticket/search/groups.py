@@ -51,12 +51,30 @@ def grouped(layers: Iterable[Masked], groups: Sequence[Mapping[str, Any]]) -> li
 
 def check_group(group: Mapping[str, Any]) -> None:
     """Raise InputError for a hyperparameter out of range, or one that no search has."""
-    for key in ("lr", "momentum", "weight_decay"):
-        value = float(group[key])
-        if not 0 <= value <= float(np.finfo(np.float32).max):
-            raise InputError(f"{key} must be finite and >= 0, as a float32; got {group[key]!r}")
-    if group["nesterov"] and not group["momentum"]:
-        raise InputError("nesterov needs momentum > 0")
+    check_values(group)
     known = {"params", "param_names", "lr", "momentum", "weight_decay", "nesterov", "initial_lr"}
     if set(group) - known:
         raise InputError(f"a group sets lr, momentum, weight_decay, nesterov; got {sorted(group)}")
+
+
+def check_values(group: Mapping[str, Any]) -> None:
+    """Raise InputError for a hyperparameter that is missing, no number, or out of range."""
+    for key in ("lr", "momentum", "weight_decay"):
+        value = _number(key, group.get(key))
+        if not 0 <= value <= float(np.finfo(np.float32).max):
+            raise InputError(f"{key} must be finite and >= 0, as a float32; got {group[key]!r}")
+    if not np.float32(float(group["momentum"])) < 1:
+        raise InputError(f"momentum must be below 1, as a float32; got {group['momentum']!r}")
+    if not isinstance(group.get("nesterov"), bool):
+        raise InputError(f"nesterov must be True or False, got {group.get('nesterov')!r}")
+    if group["nesterov"] and not group["momentum"]:
+        raise InputError("nesterov needs momentum > 0")
+
+
+def _number(key: str, value: Any) -> float:
+    try:
+        if isinstance(value, (bool, str)):
+            raise TypeError
+        return float(value)  # torch's own optimizers take tensors of one number, and so do these
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"{key} must be a number, got {value!r}") from None

@@ -29,7 +29,8 @@ class Kernels:
     """The compiled loops; arrays are flat and contiguous, bits are int32 views of float32.
 
     `descend(grad, frozen, scores, velocity, lr, momentum, decay, nesterov, signed)`: one step of
-    the scores, in place. `velocity` has no entries where there is no momentum.
+    the scores, in place; whether all are finite. `velocity` has no entries where there is no
+    momentum.
     `count(bits, raw, histogram)`: add the keys' high halves to a histogram of `BINS` int64.
     `locate(histogram, keep) -> (top, inside, rest)`: the bin of the `keep`-th largest key, its
     number of entries, and how many of those are kept.
@@ -42,7 +43,7 @@ class Kernels:
     negative where all entries equal to `key` are kept.
     """
 
-    descend: Callable[..., None]
+    descend: Callable[..., bool]
     count: Callable[..., None]
     locate: Callable[..., tuple[int, int, int]]
     collect: Callable[..., int]
@@ -146,6 +147,7 @@ def compiled() -> Kernels | None:
 
     jit: Any = numba.njit(nogil=True, cache=True, boundscheck=False)
     zero, magnitude, f32 = np.int32(0), np.int32(0x7FFFFFFF), np.float32
+    largest = np.finfo(np.float32).max
 
     @jit
     def key_of(bits, raw):  # type: ignore[no-untyped-def]
@@ -157,6 +159,7 @@ def compiled() -> Kernels | None:
         grad, frozen, scores, velocity, lr, momentum, decay, nesterov, signed
     ):
         moving, decaying = velocity.size > 0, decay != f32(0)
+        wild = zero
         for i in range(scores.size):
             score = scores[i]
             step = grad[i] * frozen[i]
@@ -168,7 +171,10 @@ def compiled() -> Kernels | None:
                 speed = velocity[i] * momentum + step
                 velocity[i] = speed
                 step = step + speed * momentum if nesterov else speed
-            scores[i] = score - step * lr
+            score = score - step * lr
+            scores[i] = score
+            wild |= np.int32(not abs(score) <= largest)
+        return wild == zero
 
     @jit
     def count(bits, raw, histogram):  # type: ignore[no-untyped-def]

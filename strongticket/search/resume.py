@@ -10,13 +10,24 @@ import torch
 from torch import Tensor, nn
 
 from strongticket.errors import InputError
+from strongticket.search.groups import check_values
+from strongticket.search.selection import whole
 
-FORMAT = 1
+FORMAT = 2
+KEYS = {"scores", "momentum_buffer"}
 Groups = Sequence[Mapping[str, Any]]
 
 
-def check(state_dict: Mapping[str, Any], identity: Mapping[str, Any], groups: Groups) -> None:
-    """Raise InputError unless `state_dict` is of a search with this identity and parameters."""
+def check(
+    state_dict: Mapping[str, Any],
+    identity: Mapping[str, Any],
+    groups: Groups,
+    names_of: Mapping[nn.Parameter, str],
+) -> None:
+    """Raise InputError unless `state_dict` is whole, and of a search with this identity.
+
+    `names_of`: the masked parameters' names. Buffers are not looked at here.
+    """
     found = state_dict.get("search")
     if not isinstance(found, Mapping):
         raise InputError("a search resumes from its own state_dict(); this one is not of a search")
@@ -25,19 +36,73 @@ def check(state_dict: Mapping[str, Any], identity: Mapping[str, Any], groups: Gr
             raise InputError(
                 f"the state was saved with {key} {found.get(key)!r}, this search has {wanted!r}"
             )
-    names = [group.get("param_names") for group in groups]
-    saved = [group.get("param_names") for group in state_dict["param_groups"]]
-    if names != saved:
-        raise InputError(f"the state was saved with groups {saved}, this search has {names}")
+    steps = whole("the saved number of steps must be an integer", found.get("steps"), 0)
+    _check_groups(state_dict.get("param_groups"), groups)
+    if not isinstance(state_dict.get("state"), Mapping):
+        raise InputError("the state must hold the scores of every parameter, it has none")
     for parameter, entry in by_parameter(state_dict, groups):
-        for key, value in entry.items():
-            if value.shape != parameter.shape or value.dtype != torch.float32:
-                raise InputError(
-                    f"saved {key} must be float32 of shape {tuple(parameter.shape)}, got "
-                    f"{value.dtype} of shape {tuple(value.shape)}"
-                )
-        if "scores" not in entry or not bool(entry["scores"].isfinite().all()):
-            raise InputError("the state must hold finite scores for every parameter")
+        _check_entry(names_of[parameter], parameter, entry)
+    _check_kept(found, steps % identity["refresh"] != 0, names_of)
+
+
+def _check_groups(saved: Any, groups: Groups) -> None:
+    whole_groups = isinstance(saved, Sequence) and all(isinstance(g, Mapping) for g in saved)
+    if not whole_groups:
+        raise InputError("the state must hold param_groups, a list of mappings")
+    names = [group.get("param_names") for group in groups]
+    came = [group.get("param_names") for group in saved]
+    if names != came:
+        raise InputError(f"the state was saved with groups {came}, this search has {names}")
+    for group, given in zip(groups, saved, strict=True):
+        numbers = given.get("params")
+        if not isinstance(numbers, Sequence) or len(numbers) != len(group["params"]):
+            raise InputError(
+                f"a saved group must number its {len(group['params'])} parameters, got {numbers!r}"
+            )
+        check_values(given)
+
+
+def _check_entry(name: str, parameter: nn.Parameter, entry: Any) -> None:
+    if not isinstance(entry, Mapping) or not {"scores"} <= set(entry) <= KEYS:
+        came = list(entry) if isinstance(entry, Mapping) else entry
+        raise InputError(
+            f"the state must hold finite scores for every parameter, and of {name!r} nothing but "
+            f"scores and momentum_buffer; got {came!r}"
+        )
+    for key, value in entry.items():
+        if not isinstance(value, Tensor):
+            raise InputError(f"saved {key} of {name!r} must be a tensor, got {value!r}")
+        if value.shape != parameter.shape or value.dtype != torch.float32:
+            raise InputError(
+                f"saved {key} of {name!r} must be float32 of shape {tuple(parameter.shape)}, got "
+                f"{value.dtype} of shape {tuple(value.shape)}"
+            )
+        if not bool(value.isfinite().all()):
+            raise InputError(f"the state must hold finite scores and momentum; {name!r} has not")
+
+
+def _check_kept(
+    found: Mapping[str, Any], wanted: bool, names_of: Mapping[nn.Parameter, str]
+) -> None:
+    if not wanted:
+        return
+    masks, keep = found.get("kept"), found["keep"]
+    if not isinstance(masks, Mapping) or set(masks) != set(names_of.values()):
+        raise InputError(
+            f"a state saved between two selections must hold search.kept, the masks in force of "
+            f"{sorted(names_of.values())}"
+        )
+    kept = {}
+    for parameter, name in names_of.items():
+        packed, size = masks[name], -(-parameter.numel() // 8)
+        if not isinstance(packed, Tensor) or packed.dtype != torch.uint8 or packed.shape != (size,):
+            raise InputError(f"the saved mask of {name!r} must be {size} bytes (uint8)")
+        bits = np.unpackbits(packed.cpu().numpy(), bitorder="little")
+        if bits[parameter.numel() :].any():
+            raise InputError(f"the saved mask of {name!r} has padding bits that are not zero")
+        kept[name] = int(bits.sum())
+    if (kept if isinstance(keep, Mapping) else sum(kept.values())) != keep:
+        raise InputError(f"the saved masks must keep {keep}, they keep {kept}")
 
 
 def by_parameter(

@@ -15,10 +15,11 @@ scores excepted (once a call); `strongticket.search.kernels` gives the same bits
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -56,6 +57,17 @@ def keep_count(density: float | Fraction, total: int) -> int:
     return max(1, math.floor(exact * total + Fraction(1, 2)))
 
 
+def whole(says: str, value: Any, least: int) -> int:
+    """An integer argument as a plain int; else InputError: `says`, the least one, what came."""
+    try:
+        found = operator.index(value)
+    except TypeError:
+        found = least - 1
+    if isinstance(value, bool) or found < least:
+        raise InputError(f"{says} >= {least}, got {value!r}")
+    return found
+
+
 def select(
     scores: Mapping[str, Tensor], keep: int | Mapping[str, int], ranking: Ranking = "abs"
 ) -> dict[str, Tensor]:
@@ -64,14 +76,21 @@ def select(
     `scores` are float32 tensors by parameter name. `keep` is one count for all of them together,
     or a count for each. Raises SearchError, naming the parameter, if a score is not finite.
     """
+    if ranking not in ("abs", "raw"):
+        raise InputError(f"ranking is 'abs' or 'raw', got {ranking!r}")
+    if not scores:
+        raise InputError("select needs the scores of one parameter or more, got none")
+    if isinstance(keep, Mapping) and set(keep) != set(scores):
+        raise InputError(f"keep must have a count for each of {sorted(scores)}, got {sorted(keep)}")
     check_finite(scores)
     if isinstance(keep, Mapping):
         return {name: masks([tensor], keep[name], ranking)[0] for name, tensor in scores.items()}
     return dict(zip(scores, masks(list(scores.values()), keep, ranking), strict=True))
 
 
-def check_finite(scores: Mapping[str, Tensor]) -> None:
+def check_finite(scores: Mapping[str, Tensor], what: str = "scores") -> None:
     """Raise SearchError naming the first parameter with a score that is NaN or infinite."""
+    scores = {name: tensor for name, tensor in scores.items() if tensor.numel()}
     if not scores:
         return
     # amax hands NaN on, so one number a tensor says all; they are read back together.
@@ -81,15 +100,10 @@ def check_finite(scores: Mapping[str, Tensor]) -> None:
         return
     at = int(finite.logical_not().nonzero()[0, 0])
     name, tensor = list(scores.items())[at]
-    raise not_finite(name, int(tensor.isnan().sum()), int(tensor.isinf().sum()))
-
-
-def not_finite(name: str, nans: int, infinities: int) -> SearchError:
-    """The error for scores that have no rank any more."""
-    return SearchError(
-        f"the scores of {name!r} must be finite to be ranked, got {nans} NaN and {infinities} "
-        "infinite; the loss or the learning rate is too large: lower lr, or go back to a saved "
-        "state"
+    raise SearchError(
+        f"the {what} of {name!r} must be finite to go on, got {int(tensor.isnan().sum())} NaN and "
+        f"{int(tensor.isinf().sum())} infinite; the loss or the learning rate is too large: lower "
+        "lr, or go back to a saved state"
     )
 
 
@@ -116,7 +130,7 @@ def keys(scores: Tensor, ranking: Ranking) -> Tensor:
 def cuts(ranked: Sequence[Tensor], keep: int) -> list[Cut]:
     """The cut of each key tensor when the `keep` largest keys of all of them are kept."""
     total = sum(key.numel() for key in ranked)
-    if not 1 <= keep <= total:
+    if isinstance(keep, (bool, float)) or not 1 <= keep <= total:
         raise InputError(f"keep must be in 1 .. {total}, the number of scores, got {keep!r}")
     rest = torch.tensor(keep, device=ranked[0].device)
     high = _merge([_histogram((key >> 16) + _HALF // 2, _HALF) for key in ranked])
@@ -149,6 +163,8 @@ def on_host(tensor: Tensor) -> bool:
 
 def _decimal(density: float) -> Fraction:
     try:
+        if isinstance(density, (bool, str)):
+            raise TypeError
         return Fraction(repr(float(density)))
     except (TypeError, ValueError):
         raise InputError(f"density is the fraction kept, in (0, 1], got {density!r}") from None

@@ -89,15 +89,18 @@ class Constant:
     digest: str
 
     @classmethod
-    def of(cls, network: Network, name: str, parameter: nn.Parameter) -> Constant:
-        """A parameter that `network` froze; SearchError if it holds anything else."""
-        if name in {p.name for p in network.parameters}:
+    def of(
+        cls, network: Network, name: str, parameter: nn.Parameter, value: float | None
+    ) -> Constant:
+        """A parameter that `network` froze; SearchError if it holds anything else.
+
+        `value` is the constant of one that is not drawn.
+        """
+        if value is None:
             wanted = torch.tensor(network.weights(name)).to(parameter.device, parameter.dtype)
-            same = torch.equal(parameter.detach(), wanted)
-        else:  # Network.sample made it all zeros (a bias) or all ones
-            flat = parameter.detach()
-            same = bool((flat == 0).all() | (flat == 1).all())
-        if not same:
+        else:
+            wanted = torch.full_like(parameter, value)
+        if not torch.equal(parameter.detach(), wanted):
             raise SearchError(
                 f"{name!r} must hold the constants that Network.sample wrote, and holds others; "
                 "sample again, and do not train or reset the model before the search"

@@ -12,7 +12,12 @@ from torch import nn
 from strongticket.errors import InputError
 from strongticket.networks import MLP
 from strongticket.networks._modules import ReluNetwork
-from strongticket.networks._sample import named_parameters, plain, write_frozen
+from strongticket.networks._sample import (
+    named_buffers,
+    named_parameters,
+    saved_buffers,
+    write_frozen,
+)
 
 if TYPE_CHECKING:
     from strongticket.tickets._ticket import Ticket
@@ -97,11 +102,18 @@ def compact(ticket: Ticket) -> nn.Module:
 
 def fill(ticket: Ticket, model: nn.Module) -> nn.Module:
     """Write weights times mask, constants and buffers into a user's model."""
-    buffers = dict(plain(model).named_buffers())
+    buffers = named_buffers(model)
     for name, value in ticket.buffers.items():
         if name not in buffers or tuple(buffers[name].shape) != value.shape:
             came = tuple(buffers[name].shape) if name in buffers else "no such buffer"
             raise InputError(f"the model needs a buffer {name} of shape {value.shape}, got {came}")
+    lacking = sorted(set(saved_buffers(model)) - set(ticket.buffers))
+    if lacking:
+        raise InputError(
+            f"the ticket must hold the model's buffers, it has none for {', '.join(lacking)}: they "
+            "would keep values of their own; make the ticket with the buffers of its model, as "
+            "search.ticket() does"
+        )
     write_frozen(ticket.network, model)
     present = dict(named_parameters(model))
     with torch.no_grad():

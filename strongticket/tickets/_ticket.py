@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import os
@@ -18,7 +19,7 @@ from strongticket.errors import FileError, InputError
 from strongticket.files import read_whole, write_whole
 from strongticket.networks import MLP, Network
 from strongticket.networks._network import DENSE_LIMIT
-from strongticket.tickets import _file
+from strongticket.tickets import _buffers, _file
 from strongticket.tickets._mask import Mask
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 class Ticket:
     """A frozen random network and the mask that prunes it.
 
-    `buffers` are the non-trained arrays of a user's model (norm statistics). `provenance` says in
-    plain JSON values how the ticket was found; it is stored and otherwise not read.
+    `buffers` are the non-trained arrays of a user's model (norm statistics), copied and locked.
+    `provenance` says in plain JSON values how the ticket was found; it is stored and otherwise
+    not read.
     """
 
     network: Network
@@ -48,12 +50,17 @@ class Ticket:
             wanted, came = self.network[name].shape, self.mask[name].shape
             if wanted != came:
                 raise InputError(f"the mask of {name} must have shape {wanted}, got {came}")
+        object.__setattr__(self, "buffers", _buffers.owned(self.buffers))
         if not isinstance(self.provenance, Mapping):
             raise InputError(f"provenance must be a mapping, got {self.provenance!r}")
         try:
             canonical.dumps(dict(self.provenance))
         except (TypeError, ValueError) as error:
             raise InputError(f"provenance must hold plain JSON values: {error}") from error
+        object.__setattr__(self, "provenance", copy.deepcopy(dict(self.provenance)))
+
+    def __reduce__(self) -> tuple[Any, ...]:  # made again, so that a copy's buffers are locked too
+        return Ticket, (self.network, self.mask, dict(self.buffers), self.provenance)
 
     def __eq__(self, other: object) -> bool:
         """Equal networks, masks and buffers."""
@@ -105,7 +112,7 @@ class Ticket:
                 }
                 for name, b in self.buffers.items()
             },
-            "provenance": dict(self.provenance),
+            "provenance": copy.deepcopy(dict(self.provenance)),
         }
 
     @functools.cached_property
@@ -165,7 +172,11 @@ class Ticket:
         return _modules.compact(self)
 
     def into(self, model: nn.Module) -> nn.Module:
-        """Fill a user's model with the pruned weights, constants and buffers; returns it."""
+        """Fill a user's model with the pruned weights, constants and buffers; returns it.
+
+        Raises InputError, before anything is written, unless the model has the parameters of the
+        network and the buffers of the ticket, and no other buffer that its ``state_dict`` holds.
+        """
         from strongticket.tickets import _modules
 
         return _modules.fill(self, model)
