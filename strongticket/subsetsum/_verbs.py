@@ -46,8 +46,8 @@ def best(
         `Subsets`; `found` is true everywhere.
 
     Raises:
-        InputError: shapes, dtypes, n > 24, NaN or infinity, or candidates whose magnitudes add up
-            to more than 2^60 steps of their common power-of-two grid.
+        InputError: shapes, dtypes, n > 24, NaN or infinity, or a row whose magnitudes add up to
+            more than 2^60 steps of its power-of-two grid: the message has the rounding that fits.
 
     Source: Horowitz and Sahni 1974, with Batcher's bitonic merge (1968) run across rows.
     """

@@ -12,6 +12,7 @@ import numpy as np
 from strongticket.subsetsum._jit import jit
 
 TILE = 11
+FRONT = 4
 _BLOCK = 32
 _ROOM = 32  # at least as many as there are candidates
 Array = Any  # one numba function serves int32 and int64 sums
@@ -78,7 +79,18 @@ def first_hit(
         if least > most:
             continue
         a = candidates[row * step]
-        for j in range(tile):
+        front = min(tile, FRONT)
+        # The first sums are looked at together: sum 0, which is no hit, is among them.
+        for j in range(front):
+            size = 1 << j
+            item = cast(a[j])
+            for k in range(size):
+                sums[size + k] = cast(sums[k] + item)
+        hit = _look(sums[: 1 << front], least, most, cast)
+        if hit >= 0:
+            numbers[row] = hit
+            continue
+        for j in range(front, tile):
             size = 1 << j
             hit = _grow(sums[:size], sums[size : 2 * size], cast(a[j]), least, most, cast)
             if hit >= 0:

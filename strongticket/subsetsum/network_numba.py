@@ -109,12 +109,12 @@ def _clean(x: Array, rows: int, span: int, last: int) -> None:
 
 
 @jit
-def _sorted_sums(x: Array, items: Array, first: int, p: int, cast: Any) -> None:
-    """x[:2^p rows] = the sorted subset sums of items first .. first + p - 1, in every lane."""
+def _sorted_sums(x: Array, items: Array, p: int, cast: Any) -> None:
+    """x[:2^p rows] = the sorted subset sums of the first p items, in every lane."""
     x[:LANES] = 0
     for j in range(p):
         m = 1 << j
-        _merge_up(x, m, items[(first + j) * LANES : (first + j + 1) * LANES], cast)
+        _merge_up(x, m, items[j * LANES : (j + 1) * LANES], cast)
         _clean(x, 2 * m, m, 1)
 
 
@@ -207,14 +207,12 @@ def _scan1(f: Array, rows: int, best: Array, lower: Array) -> None:
 
 
 @jit
-def _first_mask(
-    f: Array, items: Array, first: int, p: int, wanted: Array, mask: Array, cast: Any
-) -> None:
-    """mask[lane] = the least mask of items first .. first + p - 1 whose sum is wanted[lane]."""
+def _first_mask(f: Array, items: Array, p: int, wanted: Array, mask: Array, cast: Any) -> None:
+    """mask[lane] = the least mask of the first p items whose sum is wanted[lane]."""
     f[:LANES] = 0
     for j in range(p):
         run = LANES << j
-        a = items[(first + j) * LANES : (first + j + 1) * LANES]
+        a = items[j * LANES : (j + 1) * LANES]
         for i in range(0, run, LANES):
             y, z = f[i : i + LANES], f[run + i : run + i + LANES]
             for k in range(LANES):
@@ -268,8 +266,8 @@ def solve(
             tag[k] = cast(tags[row])
             for j in range(n):
                 items[j * LANES + k] = cast(4 * candidates[row * step, j])
-        _sorted_sums(left, items, 0, p, cast)
-        _sorted_sums(right, items, p, p, cast)
+        _sorted_sums(left, items, p, cast)
+        _sorted_sums(right, items[p * LANES :], p, cast)
         best[:] = np.iinfo(zero.dtype).max
         for o in range(1 << rest):
             for k in range(LANES):
@@ -298,8 +296,8 @@ def solve(
             b = cast(a + best[k])
             last[k] = b if (a & 1) != 0 else a
             before[k] = cast(total - (a if (a & 1) != 0 else b))
-        _first_mask(f, items, 0, p, last, low_mask, cast)
-        _first_mask(f, items, p, p, before, high_mask, cast)
+        _first_mask(f, items, p, last, low_mask, cast)
+        _first_mask(f, items[p * LANES :], p, before, high_mask, cast)
         for k in range(count):
             a, b = np.int64(low_mask[k]), np.int64(high_mask[k])
             if a < 0 or b < 0:

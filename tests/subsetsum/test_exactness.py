@@ -105,6 +105,17 @@ def test_the_interval_is_closed_on_both_sides(backend: Any) -> None:
             assert not verb(a, t, float(np.nextafter(0.5, 0)), backend=backend).found.any()
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_grid_units_cannot_hold_is_compared_all_the_same(backend: Any) -> None:
+    """Targets and tolerances that underflow when they are divided by a step of 2^900."""
+    t, a = 2.0**-150 * (1 + 2.0**-52), np.array([[2.0**900]])
+    for epsilon, found in ((2.0**-110, True), (t, True), (np.nextafter(t, 0), False), (0.0, False)):
+        for target in (t, -t):
+            hold(a, np.array([target]), np.array([epsilon]), backend)
+            got = subsetsum.within(a, np.array([target]), epsilon, backend=backend)
+            assert got.found.tolist() == [found]
+
+
 def test_rows_are_prepared_alike() -> None:
     """Every array that the backends make of floats, bit for bit, and the units undone."""
     rng = np.random.default_rng(0)
