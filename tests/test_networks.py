@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +19,7 @@ from torch import nn
 
 from strongticket.errors import InputError
 from strongticket.laws import Normal, SignedConstant, Uniform
-from strongticket.networks import MLP, Network, Parameter, UserModel
+from strongticket.networks import MLP, Network, Parameter, UserModel, relu_network
 
 NETWORK = Network.mlp((5, 8, 3), laws=(Uniform(1.0), Normal()), seed=4, biases=(True, False))
 
@@ -267,6 +269,103 @@ def test_include_and_exclude() -> None:
         Network.sample(Net(), Uniform(), seed=0, include=("nothing*",))
     with pytest.raises(InputError, match="sequence of patterns, got the string 'head"):
         Network.sample(Net(), Uniform(), seed=0, include="head*")
+
+
+@pytest.mark.parametrize(
+    ("patterns", "says"),
+    [
+        ({"exclude": ["fc.*"]}, "exclude must match a parameter, 'fc.*' matches none of conv.wei"),
+        ({"exclude": ["head.*", "Head.*"]}, r"'Head.\*' matches none of conv.weight, head.weight"),
+        ({"include": ["conv.*", "fc.*"]}, "include must match a parameter, 'fc.*' matches none"),
+        ({"include": ["conv.*", "norm.*"]}, "include must match a parameter, 'norm.*'"),
+    ],
+)
+def test_patterns_that_name_nothing(patterns: dict[str, list[str]], says: str) -> None:
+    model = Net()
+    before = state(model)
+    with pytest.raises(InputError, match=says):
+        Network.sample(model, Uniform(), seed=0, **patterns)
+    assert all(torch.equal(before[name], value) for name, value in state(model).items())
+    spared = Network.sample(model, Uniform(), seed=0, exclude=["*bias", "norm.*"])
+    assert spared.masked == ("conv.weight", "head.weight")
+
+
+class Scale(nn.Module):
+    """One parameter of any name and shape."""
+
+    def __init__(self, name: str, *shape: int) -> None:
+        super().__init__()
+        self.register_parameter(name, nn.Parameter(torch.full(shape, 7.0)))
+
+
+CONSTANTS = [
+    (nn.BatchNorm1d(3), {"weight": 1.0, "bias": 0.0}),
+    (nn.SyncBatchNorm(3), {"weight": 1.0, "bias": 0.0}),
+    (nn.InstanceNorm2d(3, affine=True), {"weight": 1.0, "bias": 0.0}),
+    (nn.LayerNorm(3), {"weight": 1.0, "bias": 0.0}),
+    (nn.RMSNorm(3), {"weight": 1.0}),
+    (type("Renamed", (nn.GroupNorm,), {})(1, 3), {"weight": 1.0, "bias": 0.0}),
+    (type("OwnRMSNorm", (Scale,), {})("gamma", 3), {"gamma": 1.0}),
+    (type("OwnRMSNorm", (Scale,), {})("scale"), {"scale": 1.0}),
+    (type("OwnLayerNorm", (Scale,), {})("beta", 3), {"beta": 0.0}),
+    (Scale("beta", 3), {"beta": 0.0}),
+    (Scale("logit_bias"), {"logit_bias": 0.0}),
+    (nn.LSTM(2, 3, 1), {"bias_ih_l0": 0.0, "bias_hh_l0": 0.0}),
+    (nn.PReLU(), {"weight": 0.25}),
+    (nn.PReLU(3, init=0.1), {"weight": 0.1}),
+]
+
+
+@pytest.mark.parametrize(("module", "wanted"), CONSTANTS, ids=lambda v: type(v).__name__)
+def test_constants_go_by_module_and_name(module: nn.Module, wanted: dict[str, float]) -> None:
+    model = nn.Sequential(nn.Linear(3, 2, bias=False), module)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(9.0)
+    Network.sample(model, Uniform(), seed=0)
+    small = {name: p for name, p in module.named_parameters() if p.dim() < 2}
+    assert small.keys() == wanted.keys()
+    for name, parameter in small.items():
+        assert torch.equal(parameter, torch.full_like(parameter, wanted[name]))
+        assert not parameter.requires_grad
+
+
+@pytest.mark.parametrize(
+    "module", [Scale("gamma", 3), Scale("weight", 3), Scale("temperature"), Scale("scale")]
+)
+def test_what_no_seed_makes_again_is_refused(module: nn.Module) -> None:
+    model = nn.Sequential(nn.Linear(3, 2), module)
+    before = state(model)
+    (name,) = dict(module.named_parameters())
+    with pytest.raises(InputError, match=rf"got 1\.{name} \(of a Scale\).*register each as a buf"):
+        Network.sample(model, Uniform(), seed=0)
+    assert all(torch.equal(before[n], value) for n, value in state(model).items())
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_compiled_submodules_keep_their_plain_names() -> None:
+    plain, inner = Net(), Net()
+    network = Network.sample(plain, Uniform(), seed=3, exclude=["head.*"])
+    inner.conv = torch.compile(inner.conv, backend="eager")
+    inner.norm = torch.compile(inner.norm, backend="eager")
+    assert Network.sample(inner, Uniform(), seed=3, exclude=["head.*"]) == network
+    for one, other in zip(plain.parameters(), inner.parameters(), strict=True):
+        assert torch.equal(one, other)
+    mlp, compiled = (relu_network(MLP((3, 4, 2), (False, False))) for _ in range(2))
+    compiled.layers[0] = torch.compile(compiled.layers[0], backend="eager")
+    known = Network.sample(mlp, Uniform(), seed=0)
+    assert Network.sample(compiled, Uniform(), seed=0) == known
+    assert known.architecture == MLP((3, 4, 2), (False, False))
+
+
+def test_copies_and_pickles_leave_the_model_behind() -> None:
+    model = Net()
+    network = Network.sample(model, Uniform(), seed=3)
+    for again in (copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
+        assert again == network
+        assert again.digest == network.digest
+        assert again.model is None
+    assert network.model is model
 
 
 def test_the_model_is_no_part_of_the_value() -> None:

@@ -28,7 +28,7 @@ def check(
 
     `names_of`: the masked parameters' names. Buffers are not looked at here.
     """
-    found = state_dict.get("search")
+    found = state_dict.get("search") if isinstance(state_dict, Mapping) else None
     if not isinstance(found, Mapping):
         raise InputError("a search resumes from its own state_dict(); this one is not of a search")
     for key, wanted in identity.items():
@@ -38,26 +38,29 @@ def check(
             )
     steps = whole("the saved number of steps must be an integer", found.get("steps"), 0)
     _check_groups(state_dict.get("param_groups"), groups)
-    if not isinstance(state_dict.get("state"), Mapping):
+    state = state_dict.get("state")
+    if not isinstance(state, Mapping):
         raise InputError("the state must hold the scores of every parameter, it has none")
+    if more := set(state) - set(range(len(names_of))):
+        raise InputError(f"the state holds scores of {len(names_of)} parameters, and {more}")
     for parameter, entry in by_parameter(state_dict, groups):
         _check_entry(names_of[parameter], parameter, entry)
     _check_kept(found, steps % identity["refresh"] != 0, names_of)
 
 
 def _check_groups(saved: Any, groups: Groups) -> None:
-    whole_groups = isinstance(saved, Sequence) and all(isinstance(g, Mapping) for g in saved)
-    if not whole_groups:
+    if not (isinstance(saved, Sequence) and all(isinstance(g, Mapping) for g in saved)):
         raise InputError("the state must hold param_groups, a list of mappings")
     names = [group.get("param_names") for group in groups]
     came = [group.get("param_names") for group in saved]
     if names != came:
         raise InputError(f"the state was saved with groups {came}, this search has {names}")
-    for group, given in zip(groups, saved, strict=True):
-        numbers = given.get("params")
-        if not isinstance(numbers, Sequence) or len(numbers) != len(group["params"]):
+    first = 0
+    for group, given in zip(groups, saved, strict=True):  # torch numbers them from group to group
+        numbers = list(range(first, first := first + len(group["params"])))
+        if given.get("params") != numbers:
             raise InputError(
-                f"a saved group must number its {len(group['params'])} parameters, got {numbers!r}"
+                f"a saved group must number its parameters {numbers}, got {given.get('params')!r}"
             )
         check_values(given)
 

@@ -130,7 +130,7 @@ def keys(scores: Tensor, ranking: Ranking) -> Tensor:
 def cuts(ranked: Sequence[Tensor], keep: int) -> list[Cut]:
     """The cut of each key tensor when the `keep` largest keys of all of them are kept."""
     total = sum(key.numel() for key in ranked)
-    if isinstance(keep, (bool, float)) or not 1 <= keep <= total:
+    if isinstance(keep, (bool, float, str)) or not 1 <= keep <= total:
         raise InputError(f"keep must be in 1 .. {total}, the number of scores, got {keep!r}")
     rest = torch.tensor(keep, device=ranked[0].device)
     high = _merge([_histogram((key >> 16) + _HALF // 2, _HALF) for key in ranked])

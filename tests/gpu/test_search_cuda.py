@@ -76,6 +76,29 @@ def test_selection_with_ties_is_the_cpus(ranking: str) -> None:
             assert torch.equal(mask.cpu(), here[name])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_buffers_there_are_saved_stored_and_restored(dtype: torch.dtype) -> None:
+    def make() -> nn.Sequential:
+        layers = (nn.Linear(20, 50, bias=False), nn.BatchNorm1d(50), nn.ReLU(), nn.Linear(50, 6))
+        return nn.Sequential(*layers).to("cuda", dtype)
+
+    model, again = make(), make()
+    search = EdgePopup(Network.sample(model, SignedConstant(), seed=3), 0.5, refresh=3)
+    model(torch.randn(32, 20, device="cuda", dtype=dtype))
+    resumed = EdgePopup(Network.sample(again, SignedConstant(), seed=3), 0.5, refresh=3)
+    resumed.load_state_dict(search.state_dict())
+    for name, buffer in model.named_buffers():
+        assert torch.equal(buffer, again.get_buffer(name))
+    assert resumed.ticket() == search.ticket()
+    filled = search.ticket().into(make())
+    for name, buffer in model.named_buffers():
+        assert torch.equal(buffer, filled.get_buffer(name))
+    weight = model[0].weight
+    weight.grad = torch.full_like(weight, float("nan"))
+    with pytest.raises(SearchError, match=r"'0\.weight' must be finite"):
+        search.step()
+
+
 def test_a_search_learns_resumes_and_refuses_nan() -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(128, 20, generator=generator).cuda()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from typing import Any
 
@@ -45,6 +46,14 @@ def train(
         search.step()
         losses.append(loss.item())
     return losses
+
+
+def saved_and_loaded(state: dict[str, Any]) -> dict[str, Any]:
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    loaded: dict[str, Any] = torch.load(file, weights_only=True)
+    return loaded
 
 
 def oracle(scores: list[NDArray[np.float32]], keep: int, ranking: str) -> list[NDArray[np.bool_]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -315,6 +316,39 @@ def test_a_compiled_model_is_searched_under_its_plain_names(compiled: Any) -> No
     for a, b in zip(plain.parameters(), inner.parameters(), strict=True):
         assert torch.equal(a, b)
     assert other.ticket() == one.ticket()
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # dynamo looks at what is no leaf
+def test_compiled_submodules_are_searched_under_their_plain_names() -> None:
+    x, y = batch(16, 8, 3)
+    layers = (nn.Linear(8, 12), nn.BatchNorm1d(12), nn.Linear(12, 3))
+    plain, inner = nn.Sequential(*layers), nn.Sequential(*copy.deepcopy(layers))
+    inner[0] = torch.compile(inner[0], backend="eager")
+    inner[1] = torch.compile(inner[1], backend="eager")
+    one, other = search_of(plain), search_of(inner)
+    train(plain, one, x, y, 3)
+    train(inner, other, x, y, 3)
+    assert list(other.masks()) == ["0.weight", "2.weight"]
+    assert other.ticket() == one.ticket()
+    assert other.ticket().ticket_id == one.ticket().ticket_id
+    filled = one.ticket().into(inner).eval()
+    assert torch.equal(filled(x), plain.eval()(x))
+
+
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+def test_sparse_gradients_are_those_of_a_dense_embedding(backend: str) -> None:
+    words = torch.tensor([[1, 2, 2], [5, 0, 1]])
+    y = torch.tensor([0, 1])
+    seen = []
+    for sparse in (False, True):
+        model = nn.Sequential(nn.Embedding(7, 6, sparse=sparse), nn.Flatten(), nn.Linear(18, 2))
+        search = search_of(model, backend=backend, weight_decay=0.01)
+        train(model, search, words, y, 4)
+        assert model[0].weight.grad.is_sparse is sparse
+        seen.append(search)
+    for one, other in zip(seen[0].scores().values(), seen[1].scores().values(), strict=True):
+        assert torch.equal(one, other)
+    assert seen[0].ticket() == seen[1].ticket()
 
 
 @pytest.mark.parametrize("channels_last", [False, True])

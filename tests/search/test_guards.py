@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -123,6 +125,36 @@ def test_scores_that_stop_being_finite(
         search.ticket()
 
 
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 3e38])
+def test_scores_that_stop_being_finite_between_two_selections(backend: str, bad: float) -> None:
+    model = mlp(8, 12, 3)
+    search = search_of(model, backend=backend, refresh=10, lr=100.0)
+    before = [p.detach().clone() for p in model.parameters()]
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    search.step()
+    search.state_dict()
+    model[2].weight.grad[1, 2] = bad
+    with pytest.raises(SearchError, match=r"'2\.weight' must be finite.*, got . NaN and . inf"):
+        search.step()
+    with pytest.raises(SearchError, match=r"scores of '2\.weight' must be finite"):
+        search.state_dict()
+    for parameter, weights in zip(model.parameters(), before, strict=True):
+        assert torch.equal(parameter.detach(), weights)
+    search.scores()["2.weight"].zero_()
+    search.state[model[2].weight]["momentum_buffer"][0, 0] = float("inf")
+    with pytest.raises(SearchError, match=r"momentum of '2\.weight' must be finite"):
+        search.state_dict()  # load_state_dict would refuse it
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_search_is_not_copied_apart_from_its_model(again: Any) -> None:
+    search = search_of(mlp(8, 12, 3))
+    with pytest.raises(SearchError, match=r"belongs to its live model.*state_dict"):
+        again(search)
+
+
 def test_a_model_that_moved() -> None:
     model = mlp(8, 12, 3)
     search = search_of(model)
@@ -174,6 +206,20 @@ def test_a_model_that_is_gone() -> None:
         ({"ranking": "signed"}, "ranking is 'abs' or 'raw', got 'signed'"),
         ({"refresh": 0}, "refresh is a number of steps >= 1"),
         ({"refresh": 2.0}, "refresh is a number of steps >= 1"),
+        ({"refresh": True}, "refresh is a number of steps >= 1, got True"),
+        ({"density": True}, "density is the fraction kept, in .*, got True"),
+        ({"density": "0.5"}, "density is the fraction kept"),
+        ({"lr": "a"}, "lr must be a number, got 'a'"),
+        ({"lr": "0.1"}, "lr must be a number"),
+        ({"lr": None}, "lr must be a number, got None"),
+        ({"lr": torch.ones(2)}, "lr must be a number"),
+        ({"weight_decay": True}, "weight_decay must be a number, got True"),
+        ({"momentum": 2}, "momentum must be below 1.*got 2"),
+        ({"momentum": 1.0}, "momentum must be below 1"),
+        ({"momentum": 1.0 - 1e-9}, "momentum must be below 1, as a float32"),
+        ({"nesterov": "no"}, "nesterov must be True or False, got 'no'"),
+        ({"score_seed": 1.5}, "score_seed must be an integer >= 0, got 1.5"),
+        ({"score_seed": "1"}, "score_seed must be an integer"),
         ({"backend": "jax"}, "backend is None, 'numba' or 'torch'"),
         ({"score_seed": -1}, "seed must be an integer"),
         ({"groups": [{"params": ["nothing*"], "lr": 1.0}]}, "no masked parameter is left"),

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from search_models import batch, mlp, search_of, train
+from search_models import batch, mlp, saved_and_loaded, search_of, train
 
-from strongticket.errors import InputError
-
-
-def saved_and_loaded(state: dict[str, Any]) -> dict[str, Any]:
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    loaded: dict[str, Any] = torch.load(file, weights_only=True)
-    return loaded
+from strongticket.errors import InputError, SearchError
 
 
 @pytest.mark.parametrize("backend", ["numba", "torch"])
@@ -135,3 +127,73 @@ def test_a_state_that_is_damaged_changes_nothing() -> None:
             search.load_state_dict(state)
         for name, score in search.scores().items():
             assert torch.equal(score, before[name])
+
+
+NAN = float("nan")
+GROUP = "param_groups"
+DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "no kept": (lambda s: s["search"].pop("kept"), "must hold search.kept"),
+    "kept of others": (lambda s: s["search"]["kept"].pop("2.weight"), "must hold search.kept"),
+    "kept no tensor": (lambda s: s["search"]["kept"].update({"2.weight": 1}), "must be 10 bytes"),
+    "kept too short": (
+        lambda s: s["search"]["kept"].update({"2.weight": torch.zeros(9, dtype=torch.uint8)}),
+        r"'2\.weight' must be 10 bytes",
+    ),
+    "kept in padding": (lambda s: s["search"]["kept"]["2.weight"][-1:].fill_(255), "padding bits"),
+    "kept too few": (lambda s: s["search"]["kept"]["0.weight"].zero_(), "masks must keep"),
+    "steps": (lambda s: s["search"].update(steps=-5), "integer >= 0, got -5"),
+    "steps as float": (lambda s: s["search"].update(steps=3.0), "integer >= 0, got 3.0"),
+    "no steps": (lambda s: s["search"].pop("steps"), "integer >= 0, got None"),
+    "lr": (lambda s: s[GROUP][0].update(lr=NAN), "lr must be finite"),
+    "no lr": (lambda s: s[GROUP][0].pop("lr"), "lr must be a number, got None"),
+    "momentum": (lambda s: s[GROUP][0].update(momentum=1.5), "momentum must be below 1"),
+    "nesterov": (lambda s: s[GROUP][0].update(nesterov=None), "nesterov must be True or False"),
+    "numbers": (lambda s: s[GROUP][0].update(params=[0, 0]), r"parameters \[0, 1\], got \[0, 0\]"),
+    "too few numbers": (lambda s: s[GROUP][0].update(params=[0]), r"got \[0\]"),
+    "no groups": (lambda s: s.pop(GROUP), "must hold param_groups"),
+    "groups of numbers": (lambda s: s.update({GROUP: [1]}), "must hold param_groups"),
+    "no state": (lambda s: s.pop("state"), "the scores of every parameter, it has none"),
+    "more state": (lambda s: s["state"].update({7: {}}), r"2 parameters, and \{7\}"),
+    "more of one": (lambda s: s["state"][0].update(more=torch.ones(1)), "nothing but scores and"),
+    "no tensor": (lambda s: s["state"][0].update(scores=1.0), "must be a tensor, got 1.0"),
+    "speed": (lambda s: s["state"][1]["momentum_buffer"].fill_(NAN), "finite scores and momentum"),
+    "speed's dtype": (
+        lambda s: s["state"][1].update(momentum_buffer=s["state"][1]["momentum_buffer"].double()),
+        r"momentum_buffer of '2\.weight' must be float32 of shape \(3, 25\), got torch.float64",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "says"), DAMAGES.values(), ids=DAMAGES)
+def test_a_state_is_checked_whole_before_anything_changes(
+    spoil: Callable[[dict[str, Any]], Any], says: str
+) -> None:
+    x, y = batch(32, 8, 3)
+    model = mlp(8, 25, 3)
+    search = search_of(model, density=0.3, lr=0.7, refresh=4)
+    train(model, search, x, y, 3)
+    state = saved_and_loaded(search.state_dict())
+    train(model, search, x, y, 3)
+    before = saved_and_loaded(search.state_dict())
+    weights = [p.detach().clone() for p in model.parameters()]
+    spoil(state)
+    with pytest.raises(InputError, match=says):
+        search.load_state_dict(state)
+    after = search.state_dict()
+    assert after["param_groups"] == before["param_groups"]
+    assert after["search"]["steps"] == before["search"]["steps"] == 6
+    for number, entry in before["state"].items():
+        assert all(torch.equal(after["state"][number][key], entry[key]) for key in entry)
+    assert all(torch.equal(a, b) for a, b in zip(weights, model.parameters(), strict=True))
+
+
+def test_a_state_is_not_loaded_into_a_model_that_moved() -> None:
+    model = mlp(8, 25, 3)
+    search = search_of(model)
+    state = saved_and_loaded(search.state_dict())
+    model.to(torch.float64)
+    before = search.scores()["0.weight"].clone()
+    state["state"][0]["scores"].zero_()
+    with pytest.raises(SearchError, match=r"call model\.to"):
+        search.load_state_dict(state)
+    assert torch.equal(search.scores()["0.weight"], before)

@@ -215,7 +215,21 @@ def test_densities_out_of_range(density: float) -> None:
         keep_count(density, 10)
 
 
-@pytest.mark.parametrize("keep", [0, -1, 4])
+def test_a_selection_by_another_rule_or_of_other_names() -> None:
+    scores = {"w": torch.tensor([-3.0, 1.0, 2.0])}
+    for ranking in ("ABS", "", None, True):
+        with pytest.raises(InputError, match="ranking is 'abs' or 'raw'"):
+            select(scores, 1, ranking)  # type: ignore[arg-type]
+    for keep in ({}, {"v": 1}, {"v": 1, "w": 1}):
+        with pytest.raises(InputError, match=r"a count for each of \['w'\]"):
+            select(scores, keep)
+    with pytest.raises(InputError, match="one parameter or more"):
+        select({}, 1)
+    both = select(scores | {"empty": torch.ones(0)}, 1)
+    assert both["w"].tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("keep", [0, -1, 4, 1.0, True, "1"])
 def test_counts_out_of_range(keep: int) -> None:
     with pytest.raises(InputError, match=r"keep must be in 1 \.\. 3"):
         select({"w": torch.ones(3)}, keep)

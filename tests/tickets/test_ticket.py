@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -540,6 +541,51 @@ def test_changed_buffers_are_noticed(tmp_path: Path) -> None:
         path.write_bytes(closed(copy.deepcopy(document), {**tensors, "a.b.buffer": changed}))
         with pytest.raises(FileError, match="its description is not that of its contents"):
             Ticket.load(path)
+
+
+def test_buffers_are_copied_and_locked() -> None:
+    network = Network(UserModel("M"), (Parameter("w", (2, 2), Uniform()),), 0)
+    mine = np.arange(3.0, dtype=np.float32)
+    given = {"mean": mine}
+    ticket = Ticket(network, random_mask(network, 0.5), given, {"a": [1]})
+    known = ticket.ticket_id
+    mine[0], given["more"] = 9.0, mine
+    assert list(ticket.buffers) == ["mean"]
+    assert ticket.buffers["mean"].tolist() == [0.0, 1.0, 2.0]
+    for again in (ticket, copy.deepcopy(ticket), pickle.loads(pickle.dumps(ticket))):
+        assert again == ticket
+        assert again.ticket_id == known
+        with pytest.raises(ValueError, match="read-only"):
+            again.buffers["mean"][0] = 1.0
+        with pytest.raises(TypeError, match="item assignment"):
+            again.buffers["more"] = mine
+
+
+@pytest.mark.parametrize("dtype", [object, "U3", "M8[s]", np.complex128, ">f4"])
+def test_buffers_that_no_file_holds(dtype: object) -> None:
+    network = Network(UserModel("M"), (Parameter("w", (2, 2), Uniform()),), 0)
+    with pytest.raises(InputError, match="the buffer 'x' must be an array of bool, complex64"):
+        Ticket(network, random_mask(network, 0.5), {"x": np.zeros(2, dtype)})
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_into_wants_every_buffer_of_the_model(compiled: bool) -> None:
+    own = batch_norm_net()
+    network = Network.sample(own, Uniform(), seed=0)
+    model = batch_norm_net()
+    if compiled:
+        model[1] = torch.compile(model[1], backend="eager")
+    with torch.no_grad():
+        model[1].running_mean.fill_(5.0)  # stale statistics
+    before = [p.detach().clone() for p in model.parameters()]
+    buffers = {n: b.numpy().copy() for n, b in own.named_buffers()}
+    some = {"1.running_var": buffers["1.running_var"]}
+    with pytest.raises(InputError, match=r"none for 1\.num_batches_tracked, 1\.running_mean: "):
+        Ticket(network, random_mask(network, 0.5), some).into(model)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    model.register_buffer("cache", torch.ones(3), persistent=False)  # no part of its state
+    Ticket(network, random_mask(network, 0.5), buffers).into(model)
+    assert not model[1].running_mean.any()
 
 
 def test_parameters_and_buffers_may_have_any_name(tmp_path: Path) -> None:
