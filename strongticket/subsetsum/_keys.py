@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -79,13 +80,13 @@ class Keys:
         """int64 (m,), the row's sum of magnitudes."""
         return self.highest - self.lowest
 
-    @property
+    @cached_property
     def near(self) -> tuple[Integers, Floats]:
         """Whole and fraction of the targets, clipped to just outside [lowest, highest]."""
         whole = np.clip(self.whole, self.lowest - 1, self.highest + 1)
         return whole, np.where(whole == self.whole, self.fraction, 0.0)
 
-    @property
+    @cached_property
     def tagged(self) -> tuple[Integers, Integers]:
         """(T, tag): see the module's docstring."""
         whole, fraction = self.near
