@@ -20,10 +20,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from strongticket import subsetsum
+from strongticket.cli import show
 from strongticket.subsetsum import Subsets
 
 Floats = NDArray[np.float64]
@@ -142,11 +141,9 @@ def main() -> None:
     chosen = parser.parse_args()
     repeats = 2 if chosen.quick else 5
     bandwidth = memory_bandwidth()
-    table = Table(title="subset sums, microseconds a row (CPU time of one thread; numba)")
-    for column in ("verb", "n", "epsilon", "targets", "keys", "µs", "bar", "µs/bar", "found"):
-        table.add_column(column, justify="left" if column in ("verb", "targets") else "right")
-    for column in ("NumPy µs", "NumPy/numba", "2 threads", "floor µs", "µs/floor"):
-        table.add_column(column, justify="right")
+    columns = ("verb", "n", "epsilon", "targets", "keys", "µs", "bar", "µs/bar", "found")
+    columns += ("NumPy µs", "NumPy/numba", "2 threads", "floor µs", "µs/floor")
+    table = []
     for task in TASKS:
         rows = task.rows // (10 if chosen.quick else 1)
         a, t = task.instances(chosen.seed, rows)
@@ -159,7 +156,7 @@ def main() -> None:
         plain = partial(task.solver(1, "numpy"), a[:few], t[:few])
         slow = seconds(plain, 1, time.thread_time) / few * 1e6
         floor = task.floor(chosen.ghz, bandwidth)
-        table.add_row(
+        row = (
             task.verb,
             str(task.n),
             "-" if task.epsilon is None else f"{task.epsilon:g}",
@@ -175,17 +172,17 @@ def main() -> None:
             f"{floor:.3g}",
             f"{cost / floor:.1f}",
         )
-    console = Console()
-    console.print(table)
+        table.append(row)
+    show.table("subset sums, µs a row (CPU time of one thread; numba)", columns, table)
     count = 1 if chosen.quick else 4
     a, t = TASKS[0].instances(chosen.seed, 4_000)
     ours = seconds(partial(TASKS[0].solver(1, "numba"), a, t), repeats, time.thread_time) / 4_000
     theirs = milp_seconds(a[:count], t[:count], 10.0)
-    console.print(
+    show.line(
         f"nearest of 2^21 by scipy.optimize.milp: {theirs:.3g} s a row (mean of {count}, at most "
         f"10 s each), {theirs / ours:.3g} times ours"
     )
-    console.print(
+    show.line(
         f"memory {bandwidth / 1e9:.3g} GB/s (measured), {VECTOR_BYTES}-byte vectors, "
         f"{OPERATIONS_A_CYCLE} a cycle at {chosen.ghz:g} GHz (assumed)"
     )
