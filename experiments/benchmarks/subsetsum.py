@@ -141,8 +141,10 @@ def main() -> None:
     chosen = parser.parse_args()
     repeats = 2 if chosen.quick else 5
     bandwidth = memory_bandwidth()
-    columns = ("verb", "n", "epsilon", "targets", "keys", "µs", "bar", "µs/bar", "found")
-    columns += ("NumPy µs", "NumPy/numba", "2 threads", "floor µs", "µs/floor")
+    columns = (
+        *("verb", "n", "epsilon", "targets", "keys", "µs", "bar", "µs/bar", "found"),
+        *("NumPy µs", "NumPy/numba", "2 threads", "floor µs", "µs/floor"),
+    )
     table = []
     for task in TASKS:
         rows = task.rows // (10 if chosen.quick else 1)
