@@ -75,3 +75,8 @@ def test_links_within_the_pages_have_an_end(page: Path) -> None:
             assert (page.parent / name).exists(), f"{page.name} links to {target}"
         elif not name:
             assert anchor in labels or page.name == "README.md", f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"])
+def test_no_placeholder_is_left(page: str) -> None:
+    assert not re.search(r"@[A-Z]+@|\bTODO\b|\bTBD\b", (ROOT / page).read_text("utf-8"))
