@@ -10,6 +10,7 @@ and subset sums, products and certificates are exact integer arithmetic.
 
 from __future__ import annotations
 
+import abc
 import functools
 import hashlib
 import importlib.resources
@@ -32,7 +33,7 @@ _NORMAL_TABLE_SHA256 = "2ab2b76e35eaabf88675cbfd3050b17989d8672cc2972bc60d860a7a
 
 
 @dataclass(frozen=True)
-class Law:
+class Law(abc.ABC):
     """A weight distribution; abstract, its final members are below.
 
     `scale` None means "to be fixed by the parameter's shape", see `at`.
@@ -69,13 +70,13 @@ class Law:
             )
         return replace(self, scale=math.sqrt(2.0 / math.prod(shape[1:])))
 
+    @abc.abstractmethod
     def units(self, words: Words) -> Units:
         """The integer units of random words, int32, same shape."""
-        raise NotImplementedError  # abstract: every final law overrides it
 
+    @abc.abstractmethod
     def torch_units(self, words: torch.Tensor) -> torch.Tensor:
         """The same units made by torch from int64 words in [0, 2^32), int64."""
-        raise NotImplementedError  # abstract: every final law overrides it
 
     def weights(self, words: Words) -> NDArray[np.float32]:
         """The weights of random words, float32, same shape: one rounding at the most."""
@@ -101,9 +102,9 @@ class Law:
         return exponent - 1 - self.grid if mantissa == 0.5 else None
 
     @property
+    @abc.abstractmethod
     def latex(self) -> str:
         """The law as theorems write it."""
-        raise NotImplementedError  # abstract: every final law overrides it
 
     def spec(self) -> dict[str, str]:
         """A canonical description: the law's name and its scale in hexadecimal."""
