@@ -15,6 +15,7 @@ Fischer et al. 2021.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -112,11 +113,18 @@ def two_layer(
         kept.setdefault(name, (network[name].shape, np.empty(0, np.int64)))
     provenance: dict[str, Any] = {
         "construction": "two layers for one",
-        "objective": getattr(objective, "__name__", repr(objective)),
+        "objective": _name(objective),
         "target": target.digest,
         "layers": reports,
     }
     return Ticket(network, Mask.sparse(kept), provenance=provenance)
+
+
+def _name(objective: Objective) -> str:
+    """A verb's name, also behind a partial: a repr holds an address, and ids must repeat."""
+    while isinstance(objective, functools.partial):
+        objective = objective.func
+    return str(getattr(objective, "__name__", type(objective).__name__))
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,8 @@ class Ticket:
         return digest.hexdigest()
 
     @functools.cached_property
-    def _description(self) -> dict[str, Any]:
+    def description(self) -> dict[str, Any]:
+        """What the file says of the ticket, in JSON values: network, digests, provenance."""
         return {
             "format": _file.FORMAT,
             "network": self.network.spec(),
@@ -118,11 +119,11 @@ class Ticket:
     @functools.cached_property
     def ticket_id(self) -> str:
         """SHA-256 of the ticket's canonical description and its raw masks in name order."""
-        return _file.identity(self._description, self.mask)
+        return _file.identity(self.description, self.mask)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the ticket file, whole or not at all."""
-        return write_whole(path, _file.to_bytes(self._description, self.mask, self.buffers))
+        return write_whole(path, _file.to_bytes(self.description, self.mask, self.buffers))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Ticket:

@@ -95,7 +95,7 @@ class Certificate:
                 "digest": target.digest,
                 "data": pack(target.raw),
             },
-            "ticket": self.ticket._description,
+            "ticket": self.ticket.description,
             "ticket_id": self.ticket.ticket_id,
             "layers": [
                 {

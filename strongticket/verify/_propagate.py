@@ -79,10 +79,10 @@ def differential_interval(
     for i, layer in enumerate(layers):
         w, plus, minus, b, b_hat, grid = _common(target, layer, i)
         last = i == len(layers) - 1
-        error = plus - w
+        errors = _errors(w, plus, minus, i == 0 and not target.domain.nonnegative)
         zlow, zhigh = _product(w, low, high)
         # An input of both signs passes through w+ or w-; only the domain's own can be negative.
-        elow, ehigh = _two_signed(error, minus - w, low, high)
+        elow, ehigh = _two_signed(plus - w, minus - w, low, high)
         plow, phigh = _product(plus, dlow, dhigh)
         fine = grid + exponent
         bias, bias_error = b << -exponent, (b_hat - b) << -exponent
@@ -94,7 +94,7 @@ def differential_interval(
             dlow, dhigh = _through_relu(zlow, zhigh, dzlow, dzhigh)
             low, high = np.maximum(zlow, 0), np.maximum(zhigh, 0)
         worst = max((max(abs(a), abs(c)) for a, c in zip(dlow, dhigh, strict=True)), default=0)
-        steps.append(_step(w, plus, minus, b, b_hat, grid, i, target, _dyadic(worst, fine)))
+        steps.append(_step(errors, b_hat - b, grid, _dyadic(worst, fine)))
         exponent = fine
     return steps[-1].deviation, tuple(steps)
 
@@ -116,9 +116,7 @@ def weight_error(
     steps = []
     for i, layer in enumerate(layers):
         w, plus, minus, b, b_hat, grid = _common(target, layer, i)
-        error = np.abs(plus - w)
-        if i == 0 and not target.domain.nonnegative:
-            error = np.maximum(error, np.abs(minus - w))
+        error = _errors(w, plus, minus, i == 0 and not target.domain.nonnegative)
         deviation = np.abs(plus).dot(deviation) + error.dot(size)
         deviation = deviation + (np.abs(b_hat - b) << -exponent)
         if i < len(layers) - 1:
@@ -127,7 +125,7 @@ def weight_error(
             low = np.zeros(len(high), object)
         exponent += grid
         worst = _dyadic(max(deviation.tolist(), default=0), exponent)
-        steps.append(_step(w, plus, minus, b, b_hat, grid, i, target, worst))
+        steps.append(_step(error, b_hat - b, grid, worst))
     return steps[-1].deviation, tuple(steps)
 
 
@@ -140,14 +138,12 @@ def _weight_error_ball(
     steps = []
     for i, layer in enumerate(layers):
         w, plus, minus, b, b_hat, grid = _common(target, layer, i)
-        error = np.abs(plus - w)
-        if i == 0 and not target.domain.nonnegative:
-            error = np.maximum(error, np.abs(minus - w))
+        error = _errors(w, plus, minus, i == 0 and not target.domain.nonnegative)
         e, s = _norm(error, grid), _norm(w, grid)
         bias_error = _norm((b_hat - b)[:, None], grid)
         deviation = e * size + _norm(plus, grid) * deviation + bias_error
         size = s * size + _norm(b[:, None], grid)
-        steps.append(_step(w, plus, minus, b, b_hat, grid, i, target, deviation))
+        steps.append(_step(error, b_hat - b, grid, deviation))
     return deviation, tuple(steps)
 
 
@@ -225,19 +221,15 @@ def _dyadic(value: int, exponent: int) -> Fraction:
     return Fraction(value << exponent) if exponent >= 0 else Fraction(value, 1 << -exponent)
 
 
-def _step(
-    w: Big,
-    plus: Big,
-    minus: Big,
-    b: Big,
-    b_hat: Big,
-    grid: int,
-    i: int,
-    target: Target,
-    deviation: Fraction,
-) -> LayerError:
-    worst = max(np.abs(plus - w).ravel().tolist(), default=0)
-    if i == 0 and not target.domain.nonnegative:
-        worst = max(worst, *np.abs(minus - w).ravel().tolist())
-    bias = max(np.abs(b_hat - b).tolist(), default=0)
+def _errors(w: Big, plus: Big, minus: Big, signed: bool) -> Big:
+    """|W+ - W|, entry by entry; where inputs have both signs the larger of that and |W- - W|."""
+    error: Big = np.abs(plus - w)
+    if signed:
+        error = np.maximum(error, np.abs(minus - w))
+    return error
+
+
+def _step(error: Big, bias_error: Big, grid: int, deviation: Fraction) -> LayerError:
+    worst = max(error.ravel().tolist(), default=0)
+    bias = max(np.abs(bias_error).tolist(), default=0)
     return LayerError(_dyadic(worst, grid), _dyadic(bias, grid), deviation)

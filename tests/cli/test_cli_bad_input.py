@@ -228,7 +228,7 @@ def flipped(source: Path, place: Path, at: float) -> Path:
 
 
 def newer_ticket(place: Path, made: Made) -> Path:
-    description = {**made.ticket._description, "format": _file.FORMAT + 1}
+    description = {**made.ticket.description, "format": _file.FORMAT + 1}
     data = _file.to_bytes(description, made.ticket.mask, made.ticket.buffers)
     (place / "new.safetensors").write_bytes(data)
     return place / "new.safetensors"

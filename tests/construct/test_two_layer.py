@@ -424,7 +424,9 @@ def test_an_objective_may_be_a_partial_or_a_users_own() -> None:
         return subsetsum.best(candidates, targets)
 
     plain = build(target)
-    assert build(target, objective=functools.partial(subsetsum.best, threads=1)) == plain
+    partial = build(target, objective=functools.partial(subsetsum.best, threads=1))
+    assert partial == plain
+    assert partial.ticket_id == plain.ticket_id  # no address of a function object in the ticket
     assert build(target, objective=own) == plain
     aimed = functools.partial(subsetsum.sparsest, threads=1)
     assert build(target, objective=aimed) == build(target, objective=subsetsum.sparsest)
