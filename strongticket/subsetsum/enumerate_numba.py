@@ -1,6 +1,12 @@
 """Enumeration with early exit, compiled: the first mask that hits, and the least size that hits.
 
 Mask numbers (candidate j has weight 2^j) rise in both. `enumerate_numpy` does the same in arrays.
+
+All sums of a row lie in one array `x`, as the integer s - low + (the least integer of the keys'
+type), which may wrap around: one comparison with one `limit` then says whether low <= s <= high.
+Parts of `x` are named by their first index. They are no slices, and indices are unsigned, because
+numba counts references to a slice by atomic operations and asks of a signed index whether it is
+negative; here both would cost more than the sums.
 """
 
 from __future__ import annotations
@@ -12,47 +18,60 @@ import numpy as np
 from strongticket.subsetsum._jit import jit
 
 TILE = 11
-FRONT = 4
-_BLOCK = 32
-_ROOM = 32  # at least as many as there are candidates
+FRONT = 6
+BLOCK = 1 << FRONT  # also at least as many as there are candidates
+_ITEMS = 1 << TILE  # where `first_hit` keeps a row's candidates, above the sums
+U = np.uint64
 Array = Any  # one numba function serves int32 and int64 sums
 
 
 @jit
-def _grow(old: Array, new: Array, item: Any, low: Any, high: Any, cast: Any) -> int:
-    """Fill new = old + item; the first index whose sum lies in [low, high], or -1."""
-    outside = cast(1)
-    for k in range(old.size):
-        v = cast(old[k] + item)
-        new[k] = v
-        outside = cast(min(outside, max(cast(low - v), cast(v - high))))
-    return _first(new, low, high) if outside <= 0 else -1
+def _grow(x: Array, old: int, new: int, item: Any, cast: Any) -> Any:
+    """Fill the block at `new` with the block at `old` + item; the least of it."""
+    least = cast(x[U(old)] + item)
+    for k in range(BLOCK):
+        v = cast(x[U(old) + U(k)] + item)
+        x[U(new) + U(k)] = v
+        least = min(least, v)
+    return least
 
 
 @jit
-def _look(sums: Array, low: Any, high: Any, cast: Any) -> int:
-    """The first index whose sum lies in [low, high], or -1."""
-    # A minimum over how far each sum lies outside becomes vector code; a test with a branch,
-    # or a flag set under a condition, does not.
-    outside = cast(1)
-    for k in range(sums.size):
-        v = sums[k]
-        outside = cast(min(outside, max(cast(low - v), cast(v - high))))
-    return _first(sums, low, high) if outside <= 0 else -1
+def _least(x: Array, at: int, item: Any, cast: Any) -> Any:
+    """The least of the block at `at`, + item."""
+    # A minimum becomes vector code; a test with a branch in it does not.
+    least = cast(x[U(at)] + item)
+    for k in range(BLOCK):
+        least = min(least, cast(x[U(at) + U(k)] + item))
+    return least
 
 
 @jit
-def _first(sums: Array, low: Any, high: Any) -> int:
-    for start in range(0, sums.size, _BLOCK):
-        block = sums[start : start + _BLOCK]
-        hits = 0
-        for k in range(block.size):  # without an exit, so that it is vector code
-            hits += 1 if (block[k] >= low) & (block[k] <= high) else 0
-        if hits:
-            for k in range(block.size):
-                if low <= block[k] <= high:
-                    return start + k
+def _place(x: Array, at: int, item: Any, limit: Any, cast: Any) -> int:
+    """Where in the block at `at` a sum + item is the first within the limit; else BLOCK."""
+    first = np.int32(BLOCK)
+    for k in range(BLOCK):
+        hit = cast(x[U(at) + U(k)] + item) <= limit
+        first = min(first, np.int32(k) if hit else np.int32(BLOCK))
+    return np.int64(first)
+
+
+@jit
+def _first_in(x: Array, at: int, count: int, item: Any, limit: Any, cast: Any) -> int:
+    """The first of `count` sums from `at` on that is within the limit, + item; else -1."""
+    for start in range(0, count, BLOCK):
+        if _least(x, at + start, item, cast) <= limit:
+            hit = start + _place(x, at + start, item, limit, cast)
+            if hit < count:
+                return hit
     return -1
+
+
+@jit
+def _bounds(x: Array, low: Any, high: Any, cast: Any) -> tuple[Any, Any]:
+    """How the sum 0 is written in x, and the limit."""
+    bias = cast(np.iinfo(x.dtype).min)
+    return cast(bias - low), cast(bias + (high - low))
 
 
 @jit
@@ -68,45 +87,53 @@ def first_hit(
 ) -> None:
     """numbers[rows] = the least mask number below 2^bits with low <= sum <= high, else -1."""
     cast = zero.dtype.type
-    tile = min(bits, TILE)
-    sums = np.zeros(1 << tile, zero.dtype)
-    for row in rows:
-        numbers[row] = -1
+    x = np.zeros(_ITEMS + BLOCK, zero.dtype)
+    for i in range(rows.size):
+        row = rows[i]
+        number = -1
         if low[row] <= 0 <= high[row]:
-            numbers[row] = 0
-            continue
-        least, most = cast(low[row]), cast(high[row])
-        if least > most:
-            continue
-        a = candidates[row * step]
-        front = min(tile, FRONT)
-        # The first sums are looked at together: sum 0, which is no hit, is among them.
-        for j in range(front):
-            size = 1 << j
-            item = cast(a[j])
-            for k in range(size):
-                sums[size + k] = cast(sums[k] + item)
-        hit = _look(sums[: 1 << front], least, most, cast)
+            number = 0
+        elif low[row] <= high[row]:
+            for j in range(bits):
+                x[U(_ITEMS + j)] = cast(candidates[U(row * step), U(j)])
+            number = _first_number(x, bits, cast(low[row]), cast(high[row]), cast)
+        numbers[row] = number
+
+
+@jit
+def _first_number(x: Array, bits: int, low: Any, high: Any, cast: Any) -> int:
+    none, limit = _bounds(x, low, high, cast)
+    zero = cast(0)
+    # The first sums are looked at together. Candidates that a short row lacks are zeros, which
+    # repeat a sum only under a greater number; the sum 0 among them is no hit.
+    a, b, c, d = x[U(_ITEMS)], x[U(_ITEMS + 1)], x[U(_ITEMS + 2)], x[U(_ITEMS + 3)]
+    for k in range(16):
+        low_part = cast((a if k & 1 else zero) + (b if k & 2 else zero))
+        high_part = cast((c if k & 4 else zero) + (d if k & 8 else zero))
+        x[U(k)] = cast(none + low_part + high_part)
+    e, f = x[U(_ITEMS + 4)], x[U(_ITEMS + 5)]
+    for k in range(16):
+        x[U(k + 16)] = cast(x[U(k)] + e)
+    for k in range(32):
+        x[U(k + 32)] = cast(x[U(k)] + f)
+    hit = _first_in(x, 0, BLOCK, zero, limit, cast)
+    if hit >= 0:
+        return hit
+    tile = min(bits, TILE)
+    for j in range(FRONT, tile):
+        item = x[U(_ITEMS + j)]
+        for old in range(0, 1 << j, BLOCK):
+            new = (1 << j) + old
+            if _grow(x, old, new, item, cast) <= limit:
+                return new + _place(x, new, zero, limit, cast)
+    for o in range(1, 1 << max(bits - tile, 0)):
+        taken = zero
+        for j in range(bits - tile):
+            taken = cast(taken + (x[U(_ITEMS + tile + j)] if (o >> j) & 1 else zero))
+        hit = _first_in(x, 0, 1 << tile, taken, limit, cast)
         if hit >= 0:
-            numbers[row] = hit
-            continue
-        for j in range(front, tile):
-            size = 1 << j
-            hit = _grow(sums[:size], sums[size : 2 * size], cast(a[j]), least, most, cast)
-            if hit >= 0:
-                numbers[row] = size + hit
-                break
-        if numbers[row] >= 0:
-            continue
-        for o in range(1, 1 << (bits - tile)):
-            taken = np.int64(0)
-            for j in range(bits - tile):
-                if (o >> j) & 1:
-                    taken += a[tile + j]
-            hit = _look(sums, cast(low[row] - taken), cast(high[row] - taken), cast)
-            if hit >= 0:
-                numbers[row] = (o << tile) | hit
-                break
+            return (o << tile) | hit
+    return -1
 
 
 @jit
@@ -126,64 +153,76 @@ def least_size(
     """
     cast = zero.dtype.type
     n = candidates.shape[1]
-    pairs = np.zeros(n * (n - 1) // 2 + _ROOM, zero.dtype)
-    triples = np.zeros(n * (n - 1) * (n - 2) // 6, zero.dtype)
-    a = np.zeros(n + _ROOM, zero.dtype)
-    for row in rows:
-        numbers[row] = -1
+    # One block of candidates (zeros beyond the last), then the pairs, then the triples.
+    x = np.zeros(n * (n - 1) // 2 + n * (n - 1) * (n - 2) // 6 + 5 * BLOCK, zero.dtype)
+    for i in range(rows.size):
+        row = rows[i]
+        number = -1
         if low[row] <= 0 <= high[row]:
-            numbers[row] = 0
-            continue
-        least, most = cast(low[row]), cast(high[row])
-        if least > most:
-            continue
-        for j in range(n):
-            a[j] = cast(candidates[row * step, j])
-        for size in range(1, most_size + 1):
-            if size == 1:
-                number = _one(a[:n], least, most, cast)
-            elif size == 2:
-                number = _two(a, pairs, least, most, cast)
-            elif size == 3:
-                number = _three(a[:n], pairs, triples, least, most, cast)
-            else:
-                number = _more(a[:n], triples, size, low[row], high[row], cast)
-            if number >= 0:
-                numbers[row] = number
-                break
+            number = 0
+        elif low[row] <= high[row]:
+            for j in range(n):
+                x[U(j)] = cast(candidates[U(row * step), U(j)])
+            number = _least_number(x, n, most_size, cast(low[row]), cast(high[row]), cast)
+        numbers[row] = number
 
 
 @jit
-def _one(a: Array, low: Any, high: Any, cast: Any) -> int:
-    hit = _look(a, low, high, cast)
-    return 1 << hit if hit >= 0 else -1
-
-
-@jit
-def _two(a: Array, pairs: Array, low: Any, high: Any, cast: Any) -> int:
-    """Fill pairs (i < j at j (j - 1) / 2 + i), give the first mask number that hits."""
-    start = 0
-    for j in range(1, a.size - _ROOM):
-        # All of a is written, a run of one length: what is too much the next j writes over.
-        row = pairs[start : start + _ROOM]
-        for k in range(_ROOM):
-            row[k] = cast(a[k] + a[j])
-        start += j
-    hit = _look(pairs[:start], low, high, cast)
-    return _pair_mask(hit) if hit >= 0 else -1
-
-
-@jit
-def _three(a: Array, pairs: Array, triples: Array, low: Any, high: Any, cast: Any) -> int:
-    """Fill triples in the order of their mask numbers, give the first that hits."""
-    start = 0
-    for j in range(2, a.size):
+def _least_number(x: Array, n: int, most_size: int, low: Any, high: Any, cast: Any) -> int:
+    none, limit = _bounds(x, low, high, cast)
+    zero = cast(0)
+    if most_size < 1:
+        return -1
+    hit = _first_in(x, 0, n, none, limit, cast)
+    if hit >= 0:
+        return 1 << hit
+    if most_size < 2:
+        return -1
+    count = _pairs(x, n, none, cast)
+    hit = _first_in(x, BLOCK, count, zero, limit, cast)
+    if hit >= 0:
+        return _pair_mask(hit)
+    if most_size < 3:
+        return -1
+    triples = BLOCK + count + BLOCK
+    new = triples
+    for j in range(2, n):
         count = j * (j - 1) // 2
-        hit = _grow(pairs[:count], triples[start : start + count], a[j], low, high, cast)
-        if hit >= 0:
-            return (1 << j) | _pair_mask(hit)
-        start += count
+        for start in range(0, count, BLOCK):
+            if _grow(x, BLOCK + start, new + start, x[U(j)], cast) <= limit:
+                hit = start + _place(x, new + start, zero, limit, cast)
+                if hit < count:
+                    return (1 << j) | _pair_mask(hit)
+        new += count
+    for size in range(4, most_size + 1):
+        number = _more(x, triples, n, size, limit, cast)
+        if number >= 0:
+            return number
     return -1
+
+
+@jit
+def _pairs(x: Array, n: int, none: Any, cast: Any) -> int:
+    """Write the pairs i < j from BLOCK on, at j (j - 1) / 2 + i; their number."""
+    at = BLOCK
+    # Runs of one length are vector code; what is too much of one j the next writes over.
+    for j in range(1, min(n, 9)):
+        item = cast(x[U(j)] + none)
+        for k in range(8):
+            x[U(at) + U(k)] = cast(x[U(k)] + item)
+        at += j
+    for j in range(9, min(n, 17)):
+        item = cast(x[U(j)] + none)
+        for k in range(16):
+            x[U(at) + U(k)] = cast(x[U(k)] + item)
+        at += j
+    for j in range(17, n):
+        item = cast(x[U(j)] + none)
+        for start in range(0, j, 32):
+            for k in range(32):
+                x[U(at + start) + U(k)] = cast(x[U(start) + U(k)] + item)
+        at += j
+    return at - BLOCK
 
 
 @jit
@@ -195,19 +234,18 @@ def _pair_mask(index: int) -> int:
 
 
 @jit
-def _more(a: Array, triples: Array, size: int, low: Any, high: Any, cast: Any) -> int:
+def _more(x: Array, triples: int, n: int, size: int, limit: Any, cast: Any) -> int:
     """Size - 3 upper candidates in the order of their mask numbers, below them all triples."""
-    n = a.size
     upper = (1 << (size - 3)) - 1  # over candidates 3 .. n - 1
     while upper < 1 << (n - 3):
-        taken = np.int64(0)
+        taken = cast(0)
         least = n
         for j in range(n - 1, 2, -1):
             if (upper >> (j - 3)) & 1:
-                taken += a[j]
+                taken = cast(taken + x[U(j)])
                 least = j
         count = least * (least - 1) * (least - 2) // 6
-        hit = _look(triples[:count], cast(low - taken), cast(high - taken), cast)
+        hit = _first_in(x, triples, count, taken, limit, cast)
         if hit >= 0:
             j = 2
             while (j + 1) * j * (j - 1) // 6 <= hit:
