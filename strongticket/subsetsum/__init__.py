@@ -1,14 +1,30 @@
 """Subset sums for whole batches: the nearest, any within epsilon, the sparsest; all exact.
 
 `best`, `within` and `sparsest` take candidates (M, n) and targets (M,) and return `Subsets`;
-`exhaustive` is the oracle beside them.
+`exhaustive` is the oracle beside them. `regimes` has the algorithms as values and the rule that
+chooses among them.
 """
 
+from strongticket.subsetsum import regimes as regimes
 from strongticket.subsetsum._backend import Backend as Backend
 from strongticket.subsetsum._exhaustive import exhaustive as exhaustive
+from strongticket.subsetsum._inputs import Products as Products
 from strongticket.subsetsum._subsets import Subsets as Subsets
 from strongticket.subsetsum._verbs import best as best
 from strongticket.subsetsum._verbs import sparsest as sparsest
 from strongticket.subsetsum._verbs import within as within
+from strongticket.subsetsum._work import Interrupted as Interrupted
+from strongticket.subsetsum._work import Options as Options
 
-__all__ = ["Backend", "Subsets", "best", "exhaustive", "sparsest", "within"]
+__all__ = [
+    "Backend",
+    "Interrupted",
+    "Options",
+    "Products",
+    "Subsets",
+    "best",
+    "exhaustive",
+    "regimes",
+    "sparsest",
+    "within",
+]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -19,8 +17,6 @@ from strongticket.subsetsum._limits import NARROW
 
 BackendName = Literal["numba", "numpy"]
 Integers = NDArray[np.int64]
-_LANES = 64
-_MOST_CHUNK = 1 << 14
 
 
 def split(n: int) -> int:
@@ -56,8 +52,12 @@ class Backend:
     subsets_of: Callable[..., None]
     errors_of: Callable[..., None]
 
+    def module(self, kernel: str) -> Any:
+        """The module of one more kernel, say "stream": it is imported where it is needed."""
+        return importlib.import_module(f"strongticket.subsetsum.{kernel}_{self.name}")
+
     def nearest(self, keys: Keys, rows: Integers) -> Integers:
-        """The number of the nearest subset's mask for every one of `rows`."""
+        """The number of the nearest subset's mask for every one of `rows`; n at most 24."""
         numbers = np.zeros(len(keys.whole), np.int64)
         n = keys.candidates.shape[1]
         if n:
@@ -66,12 +66,14 @@ class Backend:
                 self.solve(keys.candidates, keys.step, aim, tag, part, split(n), zero, numbers)
         return numbers[rows]
 
-    def hits(self, keys: Keys, low: Integers, high: Integers, bits: int) -> Integers:
+    def hits(
+        self, keys: Keys, low: Integers, high: Integers, rows: Integers, bits: int
+    ) -> Integers:
         """The least mask number below 2^bits within [low, high], -1 where there is none."""
         numbers = np.zeros(len(keys.whole), np.int64)
-        for zero, part in _widths(keys, np.arange(len(numbers))):
+        for zero, part in _widths(keys, rows):
             self.first_hit(keys.candidates, keys.step, low, high, part, bits, zero, numbers)
-        return numbers
+        return numbers[rows]
 
     def smallest(
         self, keys: Keys, low: Integers, high: Integers, rows: Integers, most_size: int
@@ -129,26 +131,3 @@ def backend_of(name: BackendName | Backend | None) -> Backend:
         return _load(name)
     except ImportError as error:
         raise InputError(f"backend 'numba' cannot be imported ({error}); use 'numpy'") from None
-
-
-def over_chunks(work: Callable[[int, int], None], rows: int, threads: int | None) -> None:
-    """Call work(start, stop) over runs of rows, on `threads` threads (None: as many as CPUs)."""
-    if threads is None:
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
-        raise InputError(f"threads must be an integer of at least 1, or None, got {threads!r}")
-    share = -(-rows // (4 * threads))
-    chunk = min(max(-(-share // _LANES) * _LANES, _LANES), _MOST_CHUNK)
-    starts = range(0, rows, chunk)
-    threads = min(threads, len(starts))
-    if threads <= 1:
-        for start in starts:
-            work(start, min(start + chunk, rows))
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for _ in pool.map(lambda start: work(start, min(start + chunk, rows)), starts):
-                pass  # an error in a chunk is raised here, the first in the order of the rows
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise

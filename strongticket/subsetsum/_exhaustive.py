@@ -38,12 +38,15 @@ def exhaustive(candidates: ArrayLike, targets: ArrayLike) -> Subsets:
         raise InputError(f"exhaustive tries all 2^n subsets for n up to {MOST}, got n = {n}")
     mask = np.zeros((given.rows, n), np.bool_)
     error = np.zeros_like(given.targets)
+    if given.factors is not None or len(given.shape) != 1:
+        raise InputError("exhaustive takes candidates (M, n) or (n,) and targets (M,) only")
     for row in range(given.rows):
         values = given.candidates[row] if given.candidates.ndim == 2 else given.candidates
         number, distance = _nearest(values.tolist(), given.targets[row].item())
         mask[row] = (number >> np.arange(n)) & 1
         error[row] = int(distance) if given.exact_integers else _up(distance)
-    return Subsets(mask, error, np.ones(given.rows, np.bool_))
+    always = np.ones(given.rows, np.bool_)
+    return Subsets(mask, error, always, always)
 
 
 def _nearest(candidates: list[Any], target: Any) -> tuple[int, Fraction]:

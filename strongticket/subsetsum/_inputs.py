@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from dataclasses import dataclass
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,33 +14,65 @@ from strongticket.subsetsum._limits import FAR, FINEST, MOST
 from strongticket.subsetsum._refusals import finite
 
 
-def batch(candidates: ArrayLike, targets: ArrayLike) -> Batch:
-    """The checked batch of `candidates` (M, n) or (n,) and `targets` (M,)."""
-    a, t = _numbers("candidates", candidates), _numbers("targets", targets)
-    if a.dtype != t.dtype:
+@dataclass(frozen=True, eq=False)
+class Products:
+    r"""Candidates that are products of two numbers: :math:`a_{ij} b_{ij}`, multiplied exactly.
+
+    What a two-layer gadget samples: a weight into a hidden neuron times a weight out of it.
+    Products of two float64 are rarely float64; these are formed as integers on the product of
+    the two factors' grids, which is exact for any factors of up to some 28 bits each.
+
+    Attributes:
+        first: (R, n), or (n,) shared by all rows.
+        second: (R, n) or (n,); both integers or both floats.
+    """
+
+    first: ArrayLike
+    second: ArrayLike
+
+
+Candidates: TypeAlias = ArrayLike | Products
+
+
+def batch(candidates: Candidates, targets: ArrayLike, most: int = MOST) -> Batch:
+    """The checked batch of candidates (M, n), (n,) or (R, n) and targets (M,) or (R, K)."""
+    t = _numbers("targets", targets)
+    if isinstance(candidates, Products):
+        a, b = _numbers("Products.first", candidates.first), _factor(candidates)
+        if a.shape[-1:] != b.shape[-1:] or (a.ndim == b.ndim == 2 and len(a) != len(b)):
+            raise InputError(f"Products must have factors of one shape, got {a.shape}, {b.shape}")
+        if a.ndim < b.ndim:
+            a, b = b, a
+    else:
+        a, b = _numbers("candidates", candidates), None
+    if a.dtype != t.dtype or (b is not None and b.dtype != a.dtype):
         raise InputError(
             "candidates and targets must both be integers or both be floats, "
-            f"got {np.asarray(candidates).dtype} candidates and {np.asarray(targets).dtype} targets"
+            f"got {a.dtype} candidates and {np.asarray(targets).dtype} targets"
         )
-    if t.ndim != 1:
-        raise InputError(f"targets must have shape (M,), got {t.shape}")
+    if t.ndim not in (1, 2) or (t.ndim == 2 and a.ndim != 2):
+        raise InputError(
+            f"targets must have shape (M,), got {t.shape}; or (R, K), K targets for each of the R "
+            "rows of candidates"
+        )
     if a.ndim not in (1, 2) or (a.ndim == 2 and len(a) != len(t)):
         raise InputError(
             f"candidates must have shape (M, n) with M = {len(t)} targets, or (n,) to be shared "
             f"by all of them; got {a.shape}"
         )
-    if a.shape[-1] > MOST:
+    if a.shape[-1] > most:
         raise InputError(
-            f"at most {MOST} candidates a row can be searched, got {a.shape[-1]}; "
+            f"at most {most} candidates a row can be searched, got {a.shape[-1]}; "
             "give fewer, or split the target"
         )
     finite("targets", t)
     _check_targets(t)
-    return Batch(a, t)
+    per = (t.shape[1] if t.ndim == 2 else 1) if a.ndim == 2 else 0
+    return Batch(a, b, t.reshape(-1), per, t.shape)
 
 
 def tolerance(batch: Batch, epsilon: ArrayLike) -> Integers | Floats:
-    """`epsilon`, a scalar or (M,), as an array (M,) of the batch's dtype."""
+    """`epsilon`, a scalar or of the targets' shape, as an array (M,) of the batch's dtype."""
     wide = _numbers("epsilon", epsilon)
     if not batch.exact_integers and wide.dtype == np.int64:
         wide = _numbers("epsilon", np.asarray(epsilon, np.float64))  # exact below 2^53
@@ -48,9 +81,10 @@ def tolerance(batch: Batch, epsilon: ArrayLike) -> Integers | Floats:
             "epsilon must be an integer where candidates and targets are integers, "
             f"got {np.asarray(epsilon).dtype}"
         )
-    if wide.ndim > 1 or (wide.ndim == 1 and len(wide) != batch.rows):
+    if wide.shape not in ((), batch.shape):
+        names = "(M,)" if len(batch.shape) == 1 else "(R, K)"
         raise InputError(
-            f"epsilon must be a number or have shape (M,) = ({batch.rows},), got {wide.shape}"
+            f"epsilon must be a number or have shape {names} = {batch.shape}, got {wide.shape}"
         )
     if not batch.exact_integers:
         finite("epsilon", wide)
@@ -58,7 +92,16 @@ def tolerance(batch: Batch, epsilon: ArrayLike) -> Integers | Floats:
         raise InputError(f"epsilon must be at least 0, got {wide.min()}")
     if wide.ndim == 0:
         wide = cast("Integers | Floats", np.full(batch.rows, wide))
-    return wide
+    return wide.reshape(-1)
+
+
+def _factor(candidates: Products) -> Integers | Floats:
+    second = _numbers("Products.second", candidates.second)
+    first = np.asarray(candidates.first)
+    for name, values in (("first", first), ("second", second)):
+        if values.ndim not in (1, 2):
+            raise InputError(f"Products.{name} must have shape (M, n) or (n,), got {values.shape}")
+    return second
 
 
 def _numbers(name: str, values: ArrayLike) -> Integers | Floats:

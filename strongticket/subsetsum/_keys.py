@@ -19,12 +19,15 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from strongticket.subsetsum._limits import REFUSED
-from strongticket.subsetsum._refusals import beyond, refused
+from strongticket.errors import InputError
+from strongticket.subsetsum._limits import FINEST, REACH, REFUSED
+from strongticket.subsetsum._refusals import beyond, products_beyond, refused
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
+_ALONE = 64
+"""From so many targets on one row of candidates, their sorted lists are built once for all."""
 
 
 class Rows(Protocol):
@@ -99,12 +102,18 @@ class Batch:
     """A checked batch: `chunk` gives any run of its rows as `Keys`.
 
     Attributes:
-        candidates: int64 or float64 (M, n), or (n,) shared by all rows.
+        candidates: int64 or float64 (R, n), or (n,) shared by all targets.
+        factors: None, or what candidates are multiplied by: (R, n) or (n,) of the same dtype.
         targets: (M,) of the same dtype.
+        per: how many targets in a row have one row of candidates: 1; K; 0 where all share one.
+        shape: the targets' shape as it was given, (M,) or (R, K).
     """
 
     candidates: Integers | Floats
+    factors: Integers | Floats | None
     targets: Integers | Floats
+    per: int
+    shape: tuple[int, ...]
 
     @property
     def rows(self) -> int:
@@ -121,32 +130,78 @@ class Batch:
         """Whether the batch came as integers."""
         return self.targets.dtype == np.int64
 
+    def runs(self, size: int) -> list[tuple[int, int]]:
+        """The rows in runs of at most `size`; many targets of one row of candidates stay alone."""
+        step = self.per if self.per >= _ALONE else max(self.rows, 1)
+        return [
+            (start, min(start + size, edge + step, self.rows))
+            for edge in range(0, self.rows, step)
+            for start in range(edge, min(edge + step, self.rows), size)
+        ]
+
     def chunk(self, start: int, stop: int, code: Rows) -> Keys:
         """Rows start .. stop - 1 as integers; InputError where a row cannot be."""
-        step = int(self.candidates.ndim == 2)
-        given: NDArray[Any] = self.candidates[start:stop] if step else self.candidates[None, :]
-        rows = np.ascontiguousarray(given)
-        exponents = np.zeros(len(rows), np.int64)
-        units = rows
-        if not self.exact_integers:
-            units = np.empty(rows.shape, np.int64)
-            code.units_of(rows, rows.view(np.int64), units, exponents)
-            lost = exponents == REFUSED
-            if lost.any():
-                raise refused(self.candidates, start * step + int(lost.argmax()))
+        first, last = 0, 1
+        if self.per:
+            first, last = start // self.per, (stop - 1) // self.per + 1
+        units, exponents = self._units(first, last, code)
         lowest, highest = np.empty(len(units), np.int64), np.empty(len(units), np.int64)
         over = code.ranges_of(units, lowest, highest)
         if over >= 0:
-            raise beyond(self.candidates, start * step + over)
+            raise self._beyond(first + over)
         targets = self.targets[start:stop]
-        if step == 0:
+        step = 1
+        if last - first == 1:
+            step = 0 if self.per != 1 else 1
             lowest, highest = (np.repeat(edge, len(targets)) for edge in (lowest, highest))
+        elif self.per > 1:
+            of = np.arange(start, stop) // self.per - first
+            units, exponents, lowest, highest = (
+                np.ascontiguousarray(each[of]) for each in (units, exponents, lowest, highest)
+            )
         fraction, hard = np.zeros(len(targets)), np.zeros(len(targets), np.bool_)
         whole = cast(Integers, targets)
         if not self.exact_integers:
             whole = np.empty(len(targets), np.int64)
             code.aims_of(targets, exponents, step, whole, fraction, hard)
         return Keys(units, step, exponents, lowest, highest, whole, fraction, hard)
+
+    def _units(self, first: int, last: int, code: Rows) -> tuple[Integers, Integers]:
+        """Rows first .. last - 1 of the candidates as integers, and their grids' exponents."""
+        units, exponents = self._on_grid(self.candidates, first, last, code)
+        if self.factors is None:
+            return units, exponents
+        others, more = self._on_grid(self.factors, first, last, code)
+        exponents = exponents + more
+        a, b = (np.abs(each.astype(np.float64)).max(axis=1, initial=0) for each in (units, others))
+        size = a * b  # what is rounded here is far below the factor of 8 to an overflow
+        lost = size > REACH
+        if not self.exact_integers:
+            lost |= (exponents < FINEST) | (exponents + np.frexp(size)[1] > -FINEST)
+        if lost.any():
+            raise self._beyond(first + int(lost.argmax()))
+        return units * others, np.broadcast_to(exponents, last - first).copy()
+
+    def _on_grid(
+        self, values: Integers | Floats, first: int, last: int, code: Rows
+    ) -> tuple[Integers, Integers]:
+        given: NDArray[Any] = values[first:last] if values.ndim == 2 else values[None, :]
+        rows = np.ascontiguousarray(given)
+        exponents = np.zeros(len(rows), np.int64)
+        if self.exact_integers:
+            return rows, exponents
+        units = np.empty(rows.shape, np.int64)
+        code.units_of(rows, rows.view(np.int64), units, exponents)
+        lost = exponents == REFUSED
+        if lost.any():
+            row = first + int(lost.argmax()) if values.ndim == 2 else 0
+            raise refused(values, row)
+        return units, exponents
+
+    def _beyond(self, row: int) -> InputError:
+        if self.factors is not None:
+            return products_beyond(row)
+        return beyond(self.candidates, row * (self.candidates.ndim - 1))
 
     def interval(
         self, keys: Keys, start: int, epsilon: Integers | Floats, code: Rows

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-MOST = 24
-"""The most candidates a row may have."""
+MOST = 62
+"""The most candidates a row may have: a mask is one int64 number."""
+MOST_NETWORK = 24
+"""The most candidates of the merging network: its lists stay in the cache."""
+MOST_STREAM = 50
+"""The most candidates whose every subset is searched: its two lists are 2^24 sums each."""
 REACH = 1 << 60
 """The largest sum of magnitudes of a row, in grid units, that int64 keys hold (they are 4 sums)."""
 NARROW = (1 << 29) - 4

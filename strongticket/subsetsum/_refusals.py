@@ -55,6 +55,15 @@ def beyond(candidates: Numbers, row: int) -> InputError:
     )
 
 
+def products_beyond(row: int) -> InputError:
+    """The error for a row of products that need more steps of their grid than int64 holds."""
+    return InputError(
+        f"the products of row {row} cannot be put on integer keys: they add up to more than 2^60 "
+        "steps of the product of their factors' grids (or leave 2^-1000 to 2^1000). Round both "
+        "factors first: np.round(x * 2.0**24) / 2.0**24 keeps 24 bits of each, and 48 of a product"
+    )
+
+
 def finite(name: str, values: Numbers) -> None:
     """Refuse NaN and infinity, with their place."""
     flat = values.reshape(-1)

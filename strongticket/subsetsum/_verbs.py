@@ -1,32 +1,35 @@
-"""`best`, `within` and `sparsest`: one chunk of rows at a time, each answer recomputed."""
+"""`best`, `within` and `sparsest`: what they choose, and by which regimes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from strongticket.subsetsum._backend import Backend, BackendName, backend_of, over_chunks
-from strongticket.subsetsum._inputs import batch, tolerance
-from strongticket.subsetsum._keys import Batch, Keys
-from strongticket.subsetsum._limits import REACH
-from strongticket.subsetsum._subsets import Error, Subsets
+from strongticket.subsetsum import regimes
+from strongticket.subsetsum._backend import Backend
+from strongticket.subsetsum._inputs import Candidates, batch, tolerance
+from strongticket.subsetsum._keys import Booleans, Integers, Keys
+from strongticket.subsetsum._limits import MOST, MOST_NETWORK, MOST_STREAM, REACH
+from strongticket.subsetsum._run import Interval, answer
+from strongticket.subsetsum._stages import Search, nearest, recomputed, some_rows
+from strongticket.subsetsum._subsets import Subsets
+from strongticket.subsetsum._work import Options
+from strongticket.subsetsum.regimes import BySize, FourLists, Regime, Stream, UntilHit
 
-Integers = NDArray[np.int64]
-Interval: TypeAlias = tuple[Integers, Integers]
-Masks = NDArray[np.bool_]
-Choose: TypeAlias = Callable[[Backend, Keys, Interval], Integers]
+Plan: TypeAlias = tuple[Regime, ...]
 _TRIED = 4
+_MOST_SIZES = 40
 
 
 def best(
-    candidates: ArrayLike,
+    candidates: Candidates,
     targets: ArrayLike,
     *,
-    threads: int | None = None,
-    backend: BackendName | Backend | None = None,
+    regime: Regime | Plan | None = None,
+    **options: Unpack[Options],
 ) -> Subsets:
     r"""The subset whose sum is nearest to the target, for every row: the exact optimum.
 
@@ -37,102 +40,151 @@ def best(
     number of the mask), p = (n - 1) // 2, where a mask's number has candidate j at weight 2^j.
 
     Args:
-        candidates: (M, n), or (n,) shared by all rows; n at most 24.
-        targets: (M,); both int64 or both float64 (narrower types are widened exactly).
-        threads: how many threads; None is one a CPU. The answer does not depend on it.
-        backend: "numba", "numpy", or None: numba where it can be imported.
+        candidates: (M, n), or (n,) shared by all rows, or (R, n) for targets (R, K); or
+            `Products`. n at most 50.
+        targets: (M,), or (R, K): K targets for each row of candidates. Candidates and targets are
+            both integers or both floats (narrower types are widened exactly).
+        regime: overrides `regimes.plan`; with one that does not search every subset, the answer
+            is the nearest that was met and `proved` is false.
+        options: see `Options`.
 
     Returns:
         `Subsets`; `found` is true everywhere.
 
     Raises:
-        InputError: shapes, dtypes, n > 24, NaN or infinity, or a row whose magnitudes add up to
+        InputError: shapes, dtypes, n > 50, NaN or infinity, or a row whose magnitudes add up to
             more than 2^60 steps of its power-of-two grid: the message has the rounding that fits.
+        Interrupted: the call was stopped; it has what is done.
 
     Source: Horowitz and Sahni 1974, with Batcher's bitonic merge (1968) run across rows.
     """
-    code = backend_of(backend)
-    return _solve(batch(candidates, targets), None, _nearest, threads, code)
+    given = batch(candidates, targets, MOST_STREAM if regime is None else MOST)
+    asked = regimes.checked(regime, given.n)
+    if asked is None:
+
+        def choose(
+            code: Backend, keys: Keys, interval: Interval, rows: slice
+        ) -> tuple[Integers, Booleans]:
+            every = np.arange(len(keys.whole))
+            return nearest(code, keys, every), np.ones(every.size, np.bool_)
+
+    else:
+
+        def choose(
+            code: Backend, keys: Keys, interval: Interval, rows: slice
+        ) -> tuple[Integers, Booleans]:
+            nothing = np.ones_like(keys.whole)
+            search = Search(code, keys, nothing, nothing - 1)
+            search.proved = np.zeros(len(keys.whole), np.bool_)
+            search.run(asked)
+            search.close()
+            return search.numbers, search.proved
+
+    plan = asked or regimes.plan("best", given.n)
+    return answer(("best", asked), given, None, choose, options, kernel=_bytes(given.n, plan))
 
 
 def within(
-    candidates: ArrayLike,
+    candidates: Candidates,
     targets: ArrayLike,
     epsilon: ArrayLike,
     *,
-    threads: int | None = None,
-    backend: BackendName | Backend | None = None,
+    regime: Regime | Plan | None = None,
+    **options: Unpack[Options],
 ) -> Subsets:
     r"""Any subset with :math:`|t - \sum_j m_j a_j| \le \epsilon`, row by row: the first that hits.
 
-    Masks are tried by number (candidate j at weight 2^j), the first 2^b of them, b = min(n,
-    n // 2 + 3); a row that none of them hits gets the subset of `best`, so that no row costs much
-    more than `best` does.
+    Which one depends on the regimes that `regimes.plan` chooses from n and from how small epsilon
+    is: mask by mask first, so where a row has a hit among the first masks it is the least mask
+    number (candidate j at weight 2^j); the nearest subset of some or all candidates beyond.
 
     Args:
-        candidates: as for `best`.
+        candidates: as for `best`, n at most 62.
         targets: as for `best`.
-        epsilon: a number or (M,), at least 0, of the targets' kind.
-        threads: as for `best`.
-        backend: as for `best`.
+        epsilon: a number or of the targets' shape, at least 0, of the targets' kind.
+        regime: overrides `regimes.plan`: one regime or a tuple, tried in turn on what is open.
+        options: see `Options`.
 
     Returns:
         `Subsets`; where no subset is within epsilon, `found` is false and the row holds the best.
+        Beyond 50 candidates (or with a regime that does not search every subset) a row may be
+        neither found nor `proved`: its subset is the nearest that was met.
 
     Raises:
         InputError: as for `best`, or a negative, infinite or NaN epsilon.
+        Interrupted: as for `best`.
     """
-    code = backend_of(backend)
     given = batch(candidates, targets)
-    return _solve(given, tolerance(given, epsilon), _first, threads, code)
+    asked = regimes.checked(regime, given.n)
+
+    def choose(
+        code: Backend, keys: Keys, interval: Interval, rows: slice
+    ) -> tuple[Integers, Booleans]:
+        search = Search(code, keys, *interval)
+        if asked is not None:
+            search.run(asked)
+        else:
+            every = search.rows
+            bits = _bits(keys, *interval)
+            for count in np.unique(bits):
+                search.rows = every[bits == count]
+                search.run(regimes.plan("within", given.n, int(count)))
+                search.close()
+        search.close()
+        return search.numbers, search.proved
+
+    wide = tolerance(given, epsilon)
+    plan = asked or tuple(
+        stage for bits in range(64) for stage in regimes.plan("within", given.n, bits)
+    )
+    return answer(("within", asked), given, wide, choose, options, kernel=_bytes(given.n, plan))
 
 
 def sparsest(
-    candidates: ArrayLike,
+    candidates: Candidates,
     targets: ArrayLike,
     epsilon: ArrayLike,
     *,
-    threads: int | None = None,
-    backend: BackendName | Backend | None = None,
+    regime: BySize | None = None,
+    **options: Unpack[Options],
 ) -> Subsets:
     r"""The smallest subset with :math:`|t - \sum_j m_j a_j| \le \epsilon`, for every row.
 
     The size is the least possible. Up to four candidates are tried in the order of their mask
     numbers (candidate j at weight 2^j), and the first that hits is taken. A row that needs more is
     given to `best`, and only where that shows that some subset is within epsilon the sizes from
-    five on are solved, each by `best` on raised candidates: the nearest of the least size is
-    taken. (Rows whose sums span more than some 2^54 grid steps leave no room to raise: there the
-    least mask number is taken at every size, by enumeration, in milliseconds a row.)
+    five on are solved, each as `fixed_size` does: the nearest of the least size is taken.
 
     Args:
-        candidates: as for `best`.
+        candidates: as for `best`, n at most 40.
         targets: as for `best`.
-        epsilon: a number or (M,), at least 0, of the targets' kind.
-        threads: as for `best`.
-        backend: as for `best`.
+        epsilon: a number or of the targets' shape, at least 0, of the targets' kind.
+        regime: ``BySize(most)`` ends the search at that size; `proved` is false beyond.
+        options: see `Options`.
 
     Returns:
         `Subsets`; where no subset is within epsilon, `found` is false and the row holds the best.
 
     Raises:
         InputError: as for `within`.
+        Interrupted: as for `best`.
     """
-    code = backend_of(backend)
-    given = batch(candidates, targets)
-    return _solve(given, tolerance(given, epsilon), _smallest, threads, code)
+    given = batch(candidates, targets, _MOST_SIZES if regime is None else MOST)
+    asked = regimes.checked(regime, given.n)
 
+    def choose(
+        code: Backend, keys: Keys, interval: Interval, rows: slice
+    ) -> tuple[Integers, Booleans]:
+        if asked is None:
+            return _smallest(code, keys, interval), np.ones(len(keys.whole), np.bool_)
+        search = Search(code, keys, *interval)
+        search.run(asked)
+        search.close()
+        return search.numbers, search.proved
 
-def _nearest(code: Backend, keys: Keys, interval: Interval) -> Integers:
-    return code.nearest(keys, np.arange(len(keys.whole)))
-
-
-def _first(code: Backend, keys: Keys, interval: Interval) -> Integers:
-    n = keys.candidates.shape[1]
-    numbers = code.hits(keys, *interval, min(n, n // 2 + 3))
-    missed = np.flatnonzero(numbers < 0)
-    if missed.size:
-        numbers[missed] = code.nearest(keys, missed)
-    return numbers
+    wide = tolerance(given, epsilon)
+    plan = asked or regimes.plan("best", given.n)
+    return answer(("sparsest", asked), given, wide, choose, options, kernel=_bytes(given.n, plan))
 
 
 def _smallest(code: Backend, keys: Keys, interval: Interval) -> Integers:
@@ -141,13 +193,9 @@ def _smallest(code: Backend, keys: Keys, interval: Interval) -> Integers:
     numbers = code.smallest(keys, low, high, np.arange(len(low)), min(n, _TRIED))
     missed = np.flatnonzero(numbers < 0)
     if missed.size:
-        numbers[missed] = code.nearest(keys, missed)
-        mask = np.empty((len(numbers), n), np.bool_)
-        sums = _recomputed(code, keys, numbers, mask)
+        numbers[missed] = nearest(code, keys, missed)
+        sums = recomputed(code, keys, numbers)
         open_rows = missed[(low[missed] <= sums[missed]) & (sums[missed] <= high[missed])]
-        wide = keys.reach[open_rows] > REACH // (2 * n + 1) - 8
-        numbers[open_rows[wide]] = code.smallest(keys, low, high, open_rows[wide], n)
-        open_rows = open_rows[~wide]
         for size in range(_TRIED + 1, n + 1):
             if open_rows.size == 0:
                 break
@@ -158,7 +206,27 @@ def _smallest(code: Backend, keys: Keys, interval: Interval) -> Integers:
 
 
 def _of_size(code: Backend, keys: Keys, interval: Interval, rows: Integers, size: int) -> Integers:
-    """The nearest mask of exactly `size` candidates where it is within the interval, else -1.
+    """The nearest mask of exactly `size` candidates where it is within the interval, else -1."""
+    n = keys.candidates.shape[1]
+    raised = keys.reach[rows] <= REACH // (2 * n + 1) - 8 if n <= MOST_NETWORK else np.zeros(1) > 0
+    if raised.all():
+        numbers = _by_raising(code, keys, rows, size)
+    else:
+        every = np.full(len(keys.whole), -1, np.int64)
+        aim, tag = keys.tagged
+        goal = (aim, tag, np.full(len(aim), size), rows)
+        code.module("sizes").of_size(keys.candidates, keys.step, *goal, every)
+        numbers = every[rows]
+    # A sum of 0 would have been met at size 0, so no mask is cleared here.
+    sums = recomputed(code, some_rows(keys, rows), np.maximum(numbers, 0))
+    low, high = interval
+    good = (numbers >= 0) & (low[rows] <= sums) & (sums <= high[rows])
+    numbers[~good] = -1
+    return numbers
+
+
+def _by_raising(code: Backend, keys: Keys, rows: Integers, size: int) -> Integers:
+    """The nearest mask of exactly `size` candidates, by the network.
 
     Candidates raised by B and the target by size * B: with B beyond twice what any sum can miss
     the target by, every subset of another size is farther away than every one of this size.
@@ -169,46 +237,31 @@ def _of_size(code: Backend, keys: Keys, interval: Interval, rows: Integers, size
     whole, fraction = keys.near
     goal = (whole[rows] + size * shift, fraction[rows], keys.hard[rows])
     raised = Keys(units, 1, keys.exponents, np.zeros_like(reach), reach, *goal)
-    numbers = code.nearest(raised, np.arange(rows.size))
-    mask = np.empty(units.shape, np.bool_)
-    sums = _recomputed(code, raised, numbers, mask) - size * shift
-    low, high = interval
-    good = (mask.sum(axis=1) == size) & (low[rows] <= sums) & (sums <= high[rows])
-    return np.where(good, numbers, -1)
+    return nearest(code, raised, np.arange(rows.size))
 
 
-def _recomputed(code: Backend, keys: Keys, numbers: Integers, mask: Masks) -> Integers:
-    """Fill mask with the numbers' masks; the sums that the candidates and those masks give.
-
-    The empty mask stands before all others of sum 0.
-    """
-    if numbers.size and numbers.min() < 0:
-        raise AssertionError("a subset-sum kernel gave no mask for a row: a bug of strongticket")
-    sums = np.empty(len(numbers), np.int64)
-    code.subsets_of(numbers, keys.candidates, keys.step, mask, sums)
-    return sums
+def _bits(keys: Keys, low: Integers, high: Integers) -> Integers:
+    """How often, in powers of two, the interval of allowed sums fits into the row's span."""
+    width = np.maximum(high - low, 0) + 1
+    bits: Integers = np.frexp((keys.reach // width).astype(np.float64))[1].astype(np.int64)
+    return bits
 
 
-def _solve(
-    given: Batch,
-    epsilon: Integers | NDArray[np.float64] | None,
-    choose: Choose,
-    threads: int | None,
-    code: Backend,
-) -> Subsets:
-    mask = np.empty((given.rows, given.n), np.bool_)
-    error: Error = np.empty_like(given.targets)
-    found = np.empty(given.rows, np.bool_)
+def _bytes(n: int, plan: Plan) -> Callable[[Backend], int]:
+    """What the plan's dearest kernel takes for itself, by backend."""
 
-    def work(start: int, stop: int) -> None:
-        keys = given.chunk(start, stop, code)
-        interval = (keys.lowest, keys.highest)
-        if epsilon is not None:
-            interval = given.interval(keys, start, epsilon[start:stop], code)
-        numbers = choose(code, keys, interval)
-        sums = _recomputed(code, keys, numbers, mask[start:stop])
-        error[start:stop] = given.errors(keys, start, sums, code)
-        found[start:stop] = (interval[0] <= sums) & (sums <= interval[1])
+    def of(code: Backend) -> int:
+        most = 0
+        for stage in plan:
+            if isinstance(stage, FourLists):
+                most = max(most, int(code.module("fourlists").bytes_of(min(stage.use, n))))
+            elif isinstance(stage, Stream | UntilHit):
+                count = min(getattr(stage, "prefix", None) or n, n)
+                if count > MOST_NETWORK:
+                    most = max(most, int(code.module("stream").bytes_of(count)))
+        return max(most, _NETWORK_BYTES)
 
-    over_chunks(work, given.rows, threads)
-    return Subsets(mask, error, found)
+    return of
+
+
+_NETWORK_BYTES = 1 << 23  # 2^12 + 2 * 2^11 rows of 64 int64 keys, about

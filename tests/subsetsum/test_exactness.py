@@ -164,13 +164,13 @@ def test_raised_candidates_do_not_overflow(backend: Any, monkeypatch: pytest.Mon
     limit = REACH // (2 * n + 1) - 8  # 2^55.8
     rng = np.random.default_rng(7)
     calls = []
-    honest = _verbs._of_size
+    honest = _verbs._by_raising
 
     def counted(*arguments: Any) -> Any:
-        calls.append(arguments[1].reach[arguments[3]].max())
+        calls.append(arguments[1].reach[arguments[2]].max())
         return honest(*arguments)
 
-    monkeypatch.setattr(_verbs, "_of_size", counted)
+    monkeypatch.setattr(_verbs, "_by_raising", counted)
     for reach, raised in ((limit, True), (limit + 1, False), (REACH, False)):
         a = rng.integers(0, reach // n, (30, n))
         a[:, 0] += reach - a.sum(axis=1)

@@ -21,7 +21,7 @@ A, T = np.ones((2, 3)), np.ones(2)
 IA, IT = np.ones((2, 3), np.int64), np.ones(2, np.int64)
 FINE = np.array([[1.0, 2.0**-70, 0.5]])
 BAD: list[tuple[str, Any, Any, Any, str]] = [
-    ("too many", np.ones((2, 25)), T, 0.1, "at most 24 candidates a row .* got 25"),
+    ("too many", np.ones((2, 63)), T, 0.1, r"at most (62|50|40) candidates a row .* got 63"),
     ("rows differ", np.ones((3, 3)), T, 0.1, r"shape \(M, n\) with M = 2 .* got \(3, 3\)"),
     ("three axes", np.ones((2, 3, 1)), T, 0.1, r"got \(2, 3, 1\)"),
     ("scalar target", A, np.float64(1.0), 0.1, r"shape \(M,\), got \(\)"),

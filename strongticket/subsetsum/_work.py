@@ -1,0 +1,159 @@
+"""How a batch is worked through: runs of rows over threads, within a budget, interruptible."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strongticket.errors import InputError
+from strongticket.subsetsum._backend import Backend, BackendName
+from strongticket.subsetsum._subsets import Subsets
+
+BUDGET = 1 << 30
+_FEW, _MANY = 64, 4096
+
+
+class Interrupted(KeyboardInterrupt):
+    """A call that was stopped, with what it has done: give it back as ``resume=`` to go on.
+
+    Attributes:
+        subsets: the answer so far; rows that are not done hold nothing of use.
+        done: bool, the targets' shape: which rows are done.
+    """
+
+    def __init__(self, subsets: Subsets, done: NDArray[np.bool_], call: str) -> None:
+        count = int(done.sum())
+        super().__init__(f"stopped after {count} of {done.size} rows; resume= goes on from there")
+        self.subsets = subsets
+        self.done = done
+        self._call = call
+
+    def matches(self, call: str) -> bool:
+        """Whether this was the same verb on the same numbers."""
+        return self._call == call
+
+
+class Options(TypedDict, total=False):
+    """What every verb takes by keyword. None of it changes an answer.
+
+    Attributes:
+        threads: how many threads; None (the default) is one a CPU.
+        backend: "numba", "numpy", or None: numba where it can be imported.
+        memory: bytes of working memory beyond the batch and the answer; 2^30 unless given.
+        progress: called with (rows done, rows), from the calling thread. If it raises, the call
+            ends with `Interrupted`, as it does at a KeyboardInterrupt.
+        resume: the `Interrupted` of an earlier call of the same verb with the same arguments.
+    """
+
+    threads: int | None
+    backend: BackendName | Backend | None
+    memory: int
+    progress: Callable[[int, int], None] | None
+    resume: Interrupted | None
+
+
+KEYS = frozenset(Options.__annotations__)
+
+
+def fingerprint(*parts: Any) -> str:
+    """SHA-256 of names, numbers and arrays: whether a call is the one that was interrupted."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype}{part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).tobytes())
+        else:
+            digest.update(repr(part).encode())
+    return digest.hexdigest()
+
+
+def check_options(options: Options) -> None:
+    """Refuse what no verb takes."""
+    unknown = sorted(set(options) - KEYS)
+    if unknown:
+        raise InputError(f"unknown option {unknown[0]!r}; there are {', '.join(sorted(KEYS))}")
+    threads = options.get("threads")
+    if threads is not None and (not _whole(threads) or threads < 1):
+        raise InputError(f"threads must be an integer of at least 1, or None, got {threads!r}")
+    memory = options.get("memory", BUDGET)
+    if not _whole(memory) or memory < 1:
+        raise InputError(f"memory must be a number of bytes, at least 1, got {memory!r}")
+
+
+def plan_runs(n: int, kernel: int, options: Options) -> tuple[int, int]:
+    """(rows a run, threads) that keep the working memory within the budget.
+
+    `kernel` is what one call of the dearest kernel takes for itself. Rows a run: enough to hide
+    the call, few enough that a run's integers stay in the cache and that a stop is soon seen.
+    """
+    threads = options.get("threads")
+    if threads is None:
+        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    memory = options.get("memory", BUDGET)
+    a_row = 64 * n + 256  # units, masks, keys and intervals, with what NumPy holds in between
+    rows = _MANY if n <= 24 else max(1, _MANY >> (n - 22) // 2)
+    while threads > 1 and threads * (kernel + min(rows, _FEW) * a_row) > memory:
+        threads -= 1
+    rows = min(rows, (memory // threads - kernel) // a_row)
+    if rows < 1:
+        raise InputError(
+            f"memory is {memory} bytes, and one row of {n} candidates needs {kernel + a_row}; "
+            "give more, or fewer candidates"
+        )
+    return (rows // _FEW * _FEW if rows > _FEW else rows), threads
+
+
+def over_runs(
+    work: Callable[[int, int], None],
+    runs: Sequence[tuple[int, int]],
+    threads: int,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Call work(start, stop) for every run; progress(rows done, rows of all runs) between.
+
+    The error of the first run that has one, in the order of the rows, is raised.
+    """
+    total = sum(stop - start for start, stop in runs)
+    done = 0
+    if progress is not None:
+        progress(0, total)
+    threads = min(threads, len(runs))
+    if threads <= 1:
+        for start, stop in runs:
+            work(start, stop)
+            done += stop - start
+            if progress is not None:
+                progress(done, total)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        futures = {pool.submit(work, start, stop): stop - start for start, stop in runs}
+        waiting: set[Future[None]] = set(futures)
+        try:
+            while waiting:
+                ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                if any(future.exception() for future in ready):
+                    _raise_first(list(futures), pool)
+                done += sum(futures[future] for future in ready)
+                if progress is not None:
+                    progress(done, total)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _raise_first(futures: list[Future[None]], pool: ThreadPoolExecutor) -> None:
+    """Of the runs that began, the first one's error: runs begin in order, so none is before it."""
+    pool.shutdown(wait=True, cancel_futures=True)
+    for future in futures:
+        if not future.cancelled():
+            future.result()
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
