@@ -53,7 +53,7 @@ def _place(x: Array, at: int, item: Any, limit: Any, cast: Any) -> int:
     for k in range(BLOCK):
         hit = cast(x[U(at) + U(k)] + item) <= limit
         first = min(first, np.int32(k) if hit else np.int32(BLOCK))
-    return np.int64(first)
+    return int(first)
 
 
 @jit
