@@ -1,0 +1,16 @@
+"""Exact best masks of a frozen network with one hidden ReLU layer: weights against neurons.
+
+`best_weight_mask` and `best_neuron_mask` find the mask of least loss on a finite sample and say
+what of that is proved (`Exhaustive`, `BranchAndBound`: rational arithmetic) and what a solver
+claims (`MILP`). `masked_loss` is the exact loss of any mask.
+"""
+
+from strongticket.optimal._losses import Loss as Loss
+from strongticket.optimal._losses import masked_loss as masked_loss
+from strongticket.optimal._methods import MILP as MILP
+from strongticket.optimal._methods import BranchAndBound as BranchAndBound
+from strongticket.optimal._methods import Exhaustive as Exhaustive
+from strongticket.optimal._network import OneHidden as OneHidden
+from strongticket.optimal._optimum import Optimum as Optimum
+from strongticket.optimal._verbs import best_neuron_mask as best_neuron_mask
+from strongticket.optimal._verbs import best_weight_mask as best_weight_mask

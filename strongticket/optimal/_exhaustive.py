@@ -1,0 +1,172 @@
+r"""Every combination of rows: exact integers, or rounded ones whose near ties are settled exactly.
+
+Where the sums of magnitudes (or squares) of the residuals fit int64, the scan is exact. Where they
+do not, tables and labels are rounded to multiples of :math:`2^s`. Of K - 1 tables and N labels,
+each residual is then off by at most K/2 of those multiples, a sum of magnitudes by NK/2, the
+Euclidean norm by :math:`\sqrt N K/2`; so every best mask is among those that come within twice
+that of the best rounded measure, and these few are compared as Python integers.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from strongticket.errors import InputError
+from strongticket.optimal._integers import ROOM, Array, largest, wide
+from strongticket.optimal._losses import Loss
+from strongticket.optimal._methods import Answer, Exhaustive
+from strongticket.optimal._tables import Tables
+
+TAIL = 1 << 10  # rows of the innermost table: with 64 points half a mebibyte
+FOUND = 1 << 16
+_CHUNK = 1 << 22
+_KINDS = {Loss.MEAN_ABSOLUTE: 0, Loss.MEAN_SQUARED: 1, Loss.WORST_CASE: 2}
+
+
+@dataclass(frozen=True)
+class Least:
+    """The first combination of least measure below a cutoff; `picks` None where there is none."""
+
+    picks: tuple[int, ...] | None
+    measure: int
+    examined: int
+    complete: bool
+
+
+def exhaust(tables: Tables, loss: Loss, method: Exhaustive) -> Answer:
+    """The best of all distinct masks, the least mask number among equals."""
+    if tables.combinations > method.most:
+        raise InputError(
+            f"{tables.combinations:,} distinct masks (of {sum(tables.bits)} maskable bits) are "
+            f"more than the {method.most:,} that are enumerated; use method=BranchAndBound() "
+            "(proves) or method=MILP(), mask fewer weights (layers='first' or 'output', "
+            "best_neuron_mask), or raise Exhaustive(most=)"
+        )
+    found = least(tables.rows, tables.labels, loss, seconds=method.time_limit)
+    picks = found.picks if found.picks is not None else (0,) * len(tables.rows)
+    from fractions import Fraction
+
+    bound = None if found.complete else Fraction(0)
+    return Answer(picks, bound, found.examined, 0, "exhaustion" if found.complete else
+                  "exhaustion that ran out of time")  # fmt: skip
+
+
+def least(
+    rows: Sequence[Array],
+    labels: Array,
+    loss: Loss,
+    *,
+    below: int | None = None,
+    seconds: float | None = None,
+) -> Least:
+    """The first combination (table 0 fastest) of least measure, if that is less than `below`."""
+    end = math.inf if seconds is None else time.monotonic() + seconds
+    shift = _shift(rows, labels, loss)
+    small = [_rounded(r, shift) for r in rows]
+    n, count = len(labels), len(rows) + 1
+    inner = 1  # tables of the tail
+    while inner < len(rows) and math.prod(len(r) for r in rows[: inner + 1]) <= TAIL:
+        inner += 1
+    tail = small[0]
+    for table in small[1:inner]:
+        tail = (table[:, None, :] + tail[None, :, :]).reshape(-1, n)
+    tail = np.ascontiguousarray(tail)
+    outer = small[inner:]
+    head = np.concatenate(outer) if outer else np.empty((0, n), np.int64)
+    starts = np.cumsum([0, *(len(r) for r in outer)]).astype(np.int64)
+    slack = np.zeros(2) if shift == 0 else _slack(loss, n, count)
+    most = (1 << ROOM) - 1
+    limit = most if below is None else min(most, _limit(below, shift, loss, n, count))
+    state = np.array([most, limit, 0, 1], np.int64)
+    found = np.empty((2, FOUND), np.int64)
+    digits = np.zeros(len(outer), np.int64)
+    total = math.prod(len(r) for r in outer)
+    labels_small = _rounded(labels, shift)
+    done = 0
+    while done < total and time.monotonic() < end and limit >= 0:
+        step = min(total - done, max(1, _CHUNK // len(tail)))
+        _scan()(
+            head, starts, digits, done, step, tail, labels_small, _KINDS[loss], slack, state, found
+        )
+        if not state[3]:
+            raise InputError(
+                f"more than {FOUND:,} masks come so near the best that integers of 62 bits do not "
+                "tell them apart; round the points and labels to fewer bits, for example "
+                "x = np.round(x * 2.0**10) / 2.0**10, so that the comparison is exact"
+            )
+        done += step
+    best: tuple[int, ...] | None = None
+    measure = below
+    for number, value in found[:, : state[2]].T.tolist():
+        if value > state[1] and shift:
+            continue
+        picks = _picks(number, [len(r) for r in rows])
+        residuals = wide(labels) - sum(wide(r[p]) for r, p in zip(rows, picks, strict=True))
+        exact = loss.measure(residuals)
+        if measure is None or exact < measure:
+            best, measure = picks, exact
+    complete = done == total or limit < 0
+    return Least(best, -1 if best is None or measure is None else measure, done * len(tail),
+                 complete)  # fmt: skip
+
+
+@cache
+def _scan() -> Callable[..., None]:
+    try:
+        module: Any = importlib.import_module("strongticket.optimal._scan_numba")
+    except ImportError:
+        module = importlib.import_module("strongticket.optimal._scan_numpy")
+    scan: Callable[..., None] = module.scan
+    return scan
+
+
+def _shift(rows: Sequence[Array], labels: Array, loss: Loss) -> int:
+    """The least s for which the rounded measures stay below 2^62."""
+    reach = largest(labels) + sum(largest(r) for r in rows)
+    n, count = len(labels), len(rows) + 1
+    shift = 0
+    while True:
+        size = (reach >> shift) + (count if shift else 0)
+        size = size * size * n if loss is Loss.MEAN_SQUARED else size * n
+        if size < 1 << ROOM:
+            return shift
+        shift += 1
+
+
+def _rounded(values: Array, shift: int) -> Array:
+    """The nearest multiples of 2^shift, divided by it."""
+    half = 1 << shift >> 1
+    return ((values + half) >> shift).astype(np.int64)
+
+
+def _slack(loss: Loss, n: int, count: int) -> Array:
+    """(a, c): a best mask's rounded measure is at most best + a sqrt(best) + c."""
+    if loss is Loss.MEAN_SQUARED:  # outwards by more than the roundings of these few operations
+        return np.array([2.0 * count * math.sqrt(n) * (1 + 2.0**-40), n * count**2 + 1.0])
+    return np.array([0.0, float(n * count if loss is Loss.MEAN_ABSOLUTE else count)])
+
+
+def _limit(below: int, shift: int, loss: Loss, n: int, count: int) -> int:
+    """The largest rounded measure of a combination whose measure is less than `below`."""
+    if shift == 0:
+        return below - 1
+    if loss is Loss.MEAN_SQUARED:
+        root = math.isqrt((below >> 2 * shift) + 1) + 1
+        return (root + math.isqrt(n * count * count) + 1) ** 2
+    return (below >> shift) + 1 + (n * count if loss is Loss.MEAN_ABSOLUTE else count)
+
+
+def _picks(number: int, sizes: Sequence[int]) -> tuple[int, ...]:
+    picks = []
+    for size in sizes:
+        number, pick = divmod(number, size)
+        picks.append(pick)
+    return tuple(picks)
