@@ -20,10 +20,11 @@ import numpy as np
 
 from strongticket.subsetsum._jit import jit
 
-_U = np.uint64  # an index that numba need not test for being negative
 _FAR = (1 << 61) + 16  # no key of a row is as far from its target
+_NONE = (1 << 63) - 1
 _TILE = 12
 Array = Any
+_U: Any = np.uint64  # an index that numba need not test for being negative
 
 
 def bytes_of(n: int) -> int:
@@ -83,9 +84,9 @@ def _grow(s: Array, m: int, item: int, total: int) -> None:
 
 @jit
 def _fill(s: Array, items: Array) -> None:
-    """s = the sorted doubled sums of items."""
+    """Fill s with the sorted doubled sums of items."""
     s[0] = 0
-    total = np.int64(0)
+    total = 0
     for j in range(items.size):
         total += 2 * items[j]
         _grow(s, 1 << j, 2 * items[j], total)
@@ -122,12 +123,11 @@ def _walk(left: Array, right: Array, top: int) -> tuple[int, int]:
     m = left.size - 1
     left[m] = top - right[1] + _FAR
     right[0] = top - left[m - 1] - _FAR
-    none = np.int64(np.iinfo(np.int64).max)
     if m < 4:
         i0, g0 = _start(left, right, top, 0)
-        b0 = none
-        for t in range(2 * m):
-            i0, b0 = _step(left, right, top, i0, g0 - _U(t), b0)
+        b0 = _NONE
+        for step in range(2 * m):
+            i0, b0 = _step(left, right, top, i0, g0 - _U(step), b0)
         return b0, 0
     run = m >> 2
     i0, g0 = _start(left, right, top, 0)
@@ -138,7 +138,7 @@ def _walk(left: Array, right: Array, top: int) -> tuple[int, int]:
     i5, g5 = _start(left, right, top, 5 * run)
     i6, g6 = _start(left, right, top, 6 * run)
     i7, g7 = _start(left, right, top, 7 * run)
-    b0 = b1 = b2 = b3 = b4 = b5 = b6 = b7 = none
+    b0 = b1 = b2 = b3 = b4 = b5 = b6 = b7 = _NONE
     for step in range(run):
         t = _U(step)
         i0, b0 = _step(left, right, top, i0, g0 - t, b0)
@@ -170,7 +170,7 @@ def _pair(left: Array, right: Array, top: int, first: int, best: int) -> tuple[i
 
 
 @jit
-def _first_mask(items: Array, wanted: int, tile: Array) -> int:
+def _first_mask(items: Array, wanted: int, tile: Array) -> Any:
     """The least mask of items whose sum is wanted, -1 where there is none."""
     bits = min(items.size, _TILE)
     tile[0] = 0
@@ -194,20 +194,20 @@ def _first_mask(items: Array, wanted: int, tile: Array) -> int:
 
 
 @jit
-def nearest(
-    candidates: Array, step: int, targets: Array, tags: Array, rows: Array, numbers: Array
+def _nearest(
+    candidates: Array,
+    step: int,
+    targets: Array,
+    tags: Array,
+    rows: Array,
+    numbers: Array,
+    left: Array,
+    right: Array,
+    tile: Array,
 ) -> None:
-    """numbers[rows] = the number of the nearest subset's mask for every row; n at least 1.
-
-    The masks are those of `network_numba.solve` at p = (n - 1) // 2, ties included, and -1 marks
-    a search that broke. `candidates` (m, n) int64, or (1, n) with `step` 0, whose lists are then
-    made once; `targets` and `tags` (m,) int64 as `_keys.Keys` has them. Memory: `bytes_of(n)`.
-    """
+    """`nearest` in given memory."""
     n = candidates.shape[1]
     p = (n - 1) // 2
-    m = 1 << p
-    left, right = np.empty(m + 1, np.int64), np.empty(m + 1, np.int64)
-    tile = np.empty(1 << min(p, _TILE), np.int64)
     filled = np.int64(-1)
     for row in rows:
         items = candidates[row * step]
@@ -215,7 +215,7 @@ def nearest(
             _fill(left, items[:p])
             _fill(right[1:], items[p : 2 * p])
             filled = row * step
-        best, outer, first, goal = np.int64(np.iinfo(np.int64).max), 0, 0, np.int64(0)
+        best, outer, first, goal = _NONE, 0, 0, 0
         for o in range(1 << (n - 2 * p)):
             top = 2 * targets[row] + (1 if tags[row] > 0 else 0)
             for j in range(n - 2 * p):
@@ -225,7 +225,27 @@ def nearest(
             if found < best:
                 best, outer, first, goal = found, o, begin, top
         a, b = _pair(left, right, goal, first, best)
-        low, high = _first_mask(items[:p], a >> 1, tile), _first_mask(items[p : 2 * p], b >> 1, tile)
+        low, high = (
+            _first_mask(items[:p], a >> 1, tile),
+            _first_mask(items[p : 2 * p], b >> 1, tile),
+        )
         numbers[row] = -1
         if low >= 0 and high >= 0:
             numbers[row] = (outer << (2 * p)) | (high << p) | low
+
+
+def nearest(
+    candidates: Array, step: int, targets: Array, tags: Array, rows: Array, numbers: Array
+) -> None:
+    """numbers[rows] = the number of the nearest subset's mask for every row; n at least 1.
+
+    The masks are those of `network_numba.solve` at p = (n - 1) // 2, ties included, and -1 marks
+    a search that broke. `candidates` (m, n) int64, or (1, n) with `step` 0, whose lists are then
+    made once; `targets` and `tags` (m,) int64 as `_keys.Keys` has them. Memory: `bytes_of(n)`.
+    """
+    p = (candidates.shape[1] - 1) // 2
+    # NumPy asks the system for huge pages; compiled code does not, and at n = 50 that costs more
+    # than the search.
+    left, right = np.empty((1 << p) + 1, np.int64), np.empty((1 << p) + 1, np.int64)
+    tile = np.empty(1 << min(p, _TILE), np.int64)
+    _nearest(candidates, step, targets, tags, rows, numbers, left, right, tile)
