@@ -86,7 +86,7 @@ def answer(
         proved.reshape(given.shape),
     )
     try:
-        over_runs(work, runs, threads, options.get("progress"))
+        over_runs(work, runs, threads, options.get("progress"), given.rows)
     except InputError:
         raise
     except (KeyboardInterrupt, Exception) as stop:

@@ -114,15 +114,15 @@ def over_runs(
     runs: Sequence[tuple[int, int]],
     threads: int,
     progress: Callable[[int, int], None] | None,
+    total: int,
 ) -> None:
-    """Call work(start, stop) for every run; progress(rows done, rows of all runs) between.
+    """Call work(start, stop) for every run; progress(rows done, total) between.
 
     The error of the first run that has one, in the order of the rows, is raised.
     """
-    total = sum(stop - start for start, stop in runs)
-    done = 0
+    done = total - sum(stop - start for start, stop in runs)
     if progress is not None:
-        progress(0, total)
+        progress(done, total)
     threads = min(threads, len(runs))
     if threads <= 1:
         for start, stop in runs:
