@@ -32,6 +32,15 @@ def verbs(epsilon: Any) -> list[Any]:
     ]
 
 
+def recorder() -> tuple[list[tuple[int, int]], Any]:
+    seen: list[tuple[int, int]] = []
+
+    def note(done: int, total: int) -> None:
+        seen.append((done, total))
+
+    return seen, note
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("per", [1, 7, 64, 100])
 @pytest.mark.parametrize("law", ["bits", "mixed", "grid", "halves"])
@@ -103,8 +112,8 @@ def test_progress_counts_every_row_once(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(_work, "_MANY", 64)
     a, t = instances(np.random.default_rng(0), "small", 500, 6)
     for threads in (1, 3):
-        seen: list[tuple[int, int]] = []
-        subsetsum.best(a, t, threads=threads, progress=lambda *s: seen.append(s))
+        seen, note = recorder()
+        subsetsum.best(a, t, threads=threads, progress=note)
         done = [d for d, _ in seen]
         assert done[0] == 0 and done[-1] == 500 and done == sorted(done)
         assert len(done) > 3 or threads > 1
@@ -133,9 +142,9 @@ def test_what_is_done_is_not_lost(
             assert np.array_equal(
                 getattr(part.subsets, name)[part.done], getattr(whole, name)[part.done]
             )
-        counts: list[int] = []
-        same(verb(a, t, resume=part, progress=lambda d, n: counts.append(d)), whole)
-        assert counts[0] == part.done.sum()  # rows that are done are not solved again
+        seen, note = recorder()
+        same(verb(a, t, resume=part, progress=note), whole)
+        assert seen[0] == (part.done.sum(), 600)  # rows that are done are not solved again
         assert isinstance(part, KeyboardInterrupt)
 
 
