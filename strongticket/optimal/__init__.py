@@ -2,9 +2,11 @@
 
 `best_weight_mask` and `best_neuron_mask` find the mask of least loss on a finite sample and say
 what of that is proved (`Exhaustive`, `BranchAndBound`: rational arithmetic) and what a solver
-claims (`MILP`). `masked_loss` is the exact loss of any mask.
+claims (`MILP`). `masked_loss` is the exact loss of any mask; `box_sample` turns the worst case
+over a box into one on finitely many points.
 """
 
+from strongticket.optimal._box import box_sample as box_sample
 from strongticket.optimal._losses import Loss as Loss
 from strongticket.optimal._losses import masked_loss as masked_loss
 from strongticket.optimal._methods import MILP as MILP

@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
@@ -52,8 +53,6 @@ def exhaust(tables: Tables, loss: Loss, method: Exhaustive) -> Answer:
         )
     found = least(tables.rows, tables.labels, loss, seconds=method.time_limit)
     picks = found.picks if found.picks is not None else (0,) * len(tables.rows)
-    from fractions import Fraction
-
     bound = None if found.complete else Fraction(0)
     return Answer(picks, bound, found.examined, 0, "exhaustion" if found.complete else
                   "exhaustion that ran out of time")  # fmt: skip

@@ -71,10 +71,12 @@ class Scaled:
 def measures(residuals: Floats, loss: Loss) -> Floats:
     """The loss of each row of residuals."""
     if loss is Loss.WORST_CASE:
-        return np.abs(residuals).max(axis=1)
-    if loss is Loss.MEAN_ABSOLUTE:
-        return np.abs(residuals).mean(axis=1)
-    return np.asarray((residuals**2).mean(axis=1))
+        found: Floats = np.abs(residuals).max(axis=1)
+    elif loss is Loss.MEAN_ABSOLUTE:
+        found = np.abs(residuals).mean(axis=1)
+    else:
+        found = (residuals**2).mean(axis=1)
+    return found
 
 
 def _divided(values: Array, reach: int) -> Floats:

@@ -83,24 +83,30 @@ def masked_loss(
     """
     frozen, wanted = OneHidden.of(network), Loss.named(loss)
     points, labels = sample(x, y, frozen.inputs)
-    k, d = frozen.width, frozen.inputs
-    zeros = np.zeros(k, np.int64)
-    (w, uw), (b, ub), (v, uv) = (
-        integers(part)
-        for part in (frozen.weights, zeros if frozen.bias is None else frozen.bias, frozen.output)
-    )
-    c, uc = integers(np.zeros(1, np.int64) if frozen.output_bias is None else frozen.output_bias)
-    (p, up), (t, ut) = integers(points), integers(labels)
-    w, b, v, c, p, t = (wide(part) for part in (w, b, v, c, p, t))
-    w = w * kept(mask, "layers.0.weight", (k, d))
-    b = b * kept(mask, "layers.0.bias", (k,))
-    v = v * kept(mask, "layers.1.weight", (1, k))[0]
-    c = c * kept(mask, "layers.1.bias", (1,))
+    made, um = outputs(frozen, mask, points)
+    t, ut = integers(labels)
+    unit = common_unit(um, ut)
+    residuals = wide(t) * int(ut / unit) - made * int(um / unit)
+    return wanted.of_measure(wanted.measure(residuals), len(t), unit)
+
+
+def outputs(network: OneHidden, mask: Mask, points: Array) -> tuple[Array, Fraction]:
+    """(n, u): the masked network's outputs are exactly n u, n Python integers of shape (N,)."""
+    k, d = network.width, network.inputs
+    nothing = np.zeros(k, np.int64)
+    w, uw = integers(network.weights)
+    b, ub = integers(nothing if network.bias is None else network.bias)
+    v, uv = integers(network.output)
+    c, uc = integers(nothing[:1] if network.output_bias is None else network.output_bias)
+    p, up = integers(points)
+    w = wide(w) * kept(mask, "layers.0.weight", (k, d))
+    b = wide(b) * kept(mask, "layers.0.bias", (k,))
+    v = wide(v) * kept(mask, "layers.1.weight", (1, k))[0]
+    c = wide(c) * kept(mask, "layers.1.bias", (1,))
     inner = common_unit(uw * up, ub)
-    hidden = np.maximum(p @ w.T * int(uw * up / inner) + b * int(ub / inner), 0)
-    unit = common_unit(inner * uv, uc, ut)
-    made = hidden @ v * int(inner * uv / unit) + c * int(uc / unit)
-    return wanted.of_measure(wanted.measure(t * int(ut / unit) - made), len(t), unit)
+    hidden = np.maximum(wide(p) @ w.T * int(uw * up / inner) + b * int(ub / inner), 0)
+    unit = common_unit(inner * uv, uc)
+    return hidden @ v * int(inner * uv / unit) + c * int(uc / unit), unit
 
 
 def kept(mask: Mask, name: str, shape: tuple[int, ...]) -> Array:

@@ -83,13 +83,11 @@ class Answer:
 def _check_limits(method: Method) -> None:
     for field in fields(method):
         value = getattr(method, field.name)
-        if (value is None and field.default is None) or (
-            value is None and "None" in str(field.type)
-        ):
+        if value is None and "None" in str(field.type):
             continue
         whole = field.name != "time_limit"
-        good = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-        if not (good and math.isfinite(value) and value > 0):
+        good = isinstance(value, int) if whole else isinstance(value, int | float)
+        if not (good and not isinstance(value, bool) and math.isfinite(value) and value > 0):
             kind = "an integer" if whole else "seconds, a finite number"
             raise InputError(
                 f"{type(method).__name__} needs {field.name} as {kind} > 0, got {value!r}"

@@ -66,7 +66,8 @@ class Optimum:
     @property
     def output(self) -> NDArray[np.bool_]:
         """Which output weights stay, (k,)."""
-        return self.mask["layers.1.weight"].dense()[0]
+        row: NDArray[np.bool_] = self.mask["layers.1.weight"].dense()[0]
+        return row
 
     @property
     def bias(self) -> NDArray[np.bool_] | None:
@@ -85,7 +86,11 @@ class Optimum:
         """What is proved and what is only claimed, in one sentence."""
         if self.proved:
             return f"proved optimal by {self.method}, in exact arithmetic"
-        kind = "proved" if isinstance(self.bound, Fraction) else "claimed by HiGHS, not proved"
+        kind = (
+            "proved"
+            if isinstance(self.bound, Fraction)
+            else "claimed by HiGHS within its tolerances, not proved"
+        )
         return (
             f"best found by {self.method}; lower bound {float(self.bound):.9g} {kind}, "
             f"gap {self.gap:.3g}"

@@ -82,8 +82,10 @@ class Tables:
         """The mask, with the parameter names of `Network.mlp`."""
         net = self.network
         k, d = net.width, net.inputs
-        first, output = np.ones((k, d), np.bool_), np.ones((1, k), np.bool_)
-        bias, last = np.ones(k, np.bool_), np.ones(1, np.bool_)
+        first: Array = np.ones((k, d), np.bool_)
+        output: Array = np.ones((1, k), np.bool_)
+        bias: Array = np.ones(k, np.bool_)
+        last: Array = np.ones(1, np.bool_)
         for j, (codes, bits, pick) in enumerate(zip(self.codes, self.bits, picks, strict=True)):
             code = [bool(int(codes[pick]) >> i & 1) for i in range(bits)]
             if j == k:
@@ -141,26 +143,20 @@ def tables_of(
     kind = np.dtype(np.int64 if reach < 1 << ROOM else object)
     w, p, v, t = (part.astype(kind) for part in (w, p, v, t))
     v = v * int(uw * up * uv / unit)
-    rows, codes, bits = [], [], []
+    made = []
     for j in range(k):
         terms = w[j] * p  # (N, d) or (N, d + 1)
-        made = (
+        made.append(
             _whole(terms, v[j]) if whole_neurons else _pruned(terms, v[j], d, layers, mask_biases)
         )
-        for part, found in zip((rows, codes, bits), made, strict=True):
-            part.append(found)
     if c is not None:
         constant = np.full((1, len(y)), int(c[0]) * int(uc / unit), kind)
         free = not whole_neurons and layers != "first" and mask_biases
         both = np.concatenate([constant * 0, constant]) if free else constant
-        made = (*_distinct(both, np.arange(len(both))), int(free))
-        for part, found in zip((rows, codes, bits), made, strict=True):
-            part.append(found)
+        made.append((*_distinct(both, np.arange(len(both))), int(free)))
+    rows, codes, bits = zip(*made, strict=True)
     labels = t * int(ut / unit)
-    return Tables(
-        tuple(rows), tuple(codes), tuple(bits), labels, unit, network, whole_neurons, layers,
-        mask_biases,
-    )  # fmt: skip
+    return Tables(rows, codes, bits, labels, unit, network, whole_neurons, layers, mask_biases)
 
 
 def _beside(matrix: Array, column: Array) -> Array:
