@@ -8,7 +8,10 @@ chooses among them.
 from strongticket.subsetsum import regimes as regimes
 from strongticket.subsetsum._backend import Backend as Backend
 from strongticket.subsetsum._exhaustive import exhaustive as exhaustive
+from strongticket.subsetsum._fixed_size import fixed_size as fixed_size
 from strongticket.subsetsum._inputs import Products as Products
+from strongticket.subsetsum._lightest import lightest as lightest
+from strongticket.subsetsum._lightest import weight as weight
 from strongticket.subsetsum._subsets import Subsets as Subsets
 from strongticket.subsetsum._verbs import best as best
 from strongticket.subsetsum._verbs import sparsest as sparsest
@@ -24,7 +27,10 @@ __all__ = [
     "Subsets",
     "best",
     "exhaustive",
+    "fixed_size",
+    "lightest",
     "regimes",
     "sparsest",
+    "weight",
     "within",
 ]
