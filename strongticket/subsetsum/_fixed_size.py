@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import comb
 from typing import Unpack
 
 import numpy as np
@@ -60,10 +59,12 @@ def fixed_size(
         every = np.arange(len(keys.whole))
         return nearest_of_size(code, keys, every, sizes[rows]), np.ones(every.size, np.bool_)
 
-    held = max((_held(given.n, int(k)) for k in np.unique(sizes)), default=0)
-    kernel = max(_LISTS * 8 * held, _NETWORK_BYTES)
+    def kernel(code: Backend) -> int:
+        held = [code.module("sizes").lists_of(given.n, int(k)) for k in np.unique(sizes)]
+        return max([_LISTS * 8 * count for count in held], default=0) + _NETWORK_BYTES
+
     call = ("fixed_size", fingerprint(sizes))
-    return answer(call, given, None, choose, options, kernel=lambda code: kernel, empty_first=False)
+    return answer(call, given, None, choose, options, kernel=kernel, empty_first=False)
 
 
 def nearest_of_size(code: Backend, keys: Keys, rows: Integers, sizes: Integers) -> Integers:
@@ -73,9 +74,11 @@ def nearest_of_size(code: Backend, keys: Keys, rows: Integers, sizes: Integers) 
     hold those of one size only, which is less where the size is small or close to n.
     """
     n = keys.candidates.shape[1]
+    kernel = code.module("sizes")
     by_network = np.zeros(rows.size, np.bool_)
     if n <= MOST_NETWORK:
-        worth = [3 * _held(n, k) > 1 << max(n - 1, 0) // 2 for k in range(n + 1)]
+        half = 1 << max(n - 1, 0) // 2
+        worth = [3 * kernel.lists_of(n, k) > half for k in range(n + 1)]
         by_network = np.array(worth)[sizes] & (keys.reach[rows] <= REACH // (2 * n + 1) - 8)
     numbers = np.zeros(len(keys.whole), np.int64)
     mine = rows[by_network]
@@ -87,7 +90,6 @@ def nearest_of_size(code: Backend, keys: Keys, rows: Integers, sizes: Integers) 
         wanted[rows] = sizes
         order = np.argsort(sizes[others], kind="stable")  # shared candidates are listed once a size
         aim, tag = keys.tagged
-        kernel = code.module("sizes")
         goal = (aim, tag, wanted, rows[others][order])
         kernel.of_size(keys.candidates, keys.step, *goal, numbers)
     return numbers[rows]
@@ -106,12 +108,6 @@ def _by_raising(code: Backend, keys: Keys, rows: Integers, sizes: Integers) -> I
     goal = (whole[rows] + sizes * shift, fraction[rows], keys.hard[rows])
     raised = Keys(units, 1, keys.exponents, np.zeros_like(reach), reach, *goal)
     return nearest(code, raised, np.arange(rows.size))
-
-
-def _held(n: int, size: int) -> int:
-    """How many sums a half's lists hold."""
-    p = max((n - 1) // 2, 0)
-    return sum(comb(p, j) for j in range(max(size - (n - p), 0), min(size, p) + 1))
 
 
 def _sizes(size: ArrayLike, given: Batch) -> Integers:

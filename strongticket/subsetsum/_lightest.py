@@ -19,6 +19,7 @@ from strongticket.subsetsum._work import Options
 MOST_LIGHTEST = 40
 """The most candidates: a half has 2^20 subsets then."""
 _RUN = 4096
+_NETWORK_BYTES = 1 << 23
 
 
 def lightest(
@@ -38,7 +39,7 @@ def lightest(
     at weight 2^j) is taken.
 
     Args:
-        candidates: as for `best`, n at most 40.
+        candidates: as for `best`, n at most 40, where the halves take 84 MB a thread.
         targets: as for `best`.
         epsilon: a number or of the targets' shape, at least 0, of the targets' kind.
         options: see `Options`.
@@ -56,7 +57,6 @@ def lightest(
     """
     given = batch(candidates, targets, MOST_LIGHTEST)
     wide = tolerance(given, epsilon)
-    kernel = 80 << (given.n + 1) // 2  # ten arrays of 2^ceil(n/2) int64
 
     def choose(
         code: Backend, keys: Keys, interval: Interval, rows: slice
@@ -64,8 +64,10 @@ def lightest(
         numbers = _numbers(code, keys, *interval)
         return numbers, np.ones(numbers.size, np.bool_)
 
-    needed = max(kernel, 1 << 23)
-    return answer(("lightest",), given, wide, choose, options, kernel=lambda code: needed)
+    def kernel(code: Backend) -> int:
+        return int(code.module("weights").bytes_of(given.n)) + _NETWORK_BYTES
+
+    return answer(("lightest",), given, wide, choose, options, kernel=kernel)
 
 
 def weight(candidates: Candidates, mask: NDArray[np.bool_]) -> Error:

@@ -28,6 +28,12 @@ def of_size(
         numbers[row] = _of_size(candidates[row * step], int(aim), int(sizes[row]))
 
 
+def lists_of(n: int, size: int) -> int:
+    """How many sums a half's lists hold, for subsets of `size` of n candidates."""
+    p = max((n - 1) // 2, 0)
+    return sum(comb(p, j) for j in range(max(size - (n - p), 0), min(size, p) + 1))
+
+
 def _of_size(a: Integers, aim: int, size: int) -> int:
     n = len(a)
     p = max((n - 1) // 2, 0)

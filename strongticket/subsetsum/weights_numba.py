@@ -19,6 +19,11 @@ Units = Any  # an int64 of numba's is no int of mypy's
 _NONE = (1 << 63) - 1
 
 
+def bytes_of(n: int) -> int:
+    """The working memory of one call at n candidates: ten int64 for each subset of a half."""
+    return 80 << (n + 1) // 2
+
+
 @jit
 def least_weight(
     candidates: Array, step: int, low: Array, high: Array, rows: Array, numbers: Array

@@ -9,6 +9,11 @@ Integers = NDArray[np.int64]
 _NONE = (1 << 63) - 1
 
 
+def bytes_of(n: int) -> int:
+    """The working memory of one call at n candidates: some twenty int64 for each of a half."""
+    return 160 << (n + 1) // 2
+
+
 def least_weight(
     candidates: Integers,
     step: int,
