@@ -11,7 +11,7 @@ from strongticket.subsetsum._limits import FAR, FINEST, REACH, REFUSED, TINY
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
-_SAFE = 1 << 58  # 24 magnitudes below it cannot overflow a sum
+_SAFE = 1 << 57  # 62 magnitudes below it cannot overflow a sum
 
 
 def units_of(values: Floats, bits: Integers, units: Integers, exponents: Integers) -> None:

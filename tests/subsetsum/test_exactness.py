@@ -141,6 +141,38 @@ def test_rows_are_prepared_alike() -> None:
         assert np.array_equal(one, other)
 
 
+def test_the_grid_of_the_row_before_changes_nothing() -> None:
+    """Every row after every other row: units, grids and refusals as if it stood alone."""
+    rows = [[1.0, 2.0], [2.0, 4.0], [0.5, 2.0**40], [2.0**60, 1.0], [2.0**61, 1.0], [0.0, 0.0]]
+    rows += [[2.0**950, 2.0**1000], [2.0**950, 2.0**1001], [2.0**-1000, 3 * 2.0**-1000]]
+    rows += [[2.0**890, 2.0**899], [2.0**-1001, 1.0], [LEAST, 0.0], [np.inf, 1.0], [1.0, np.nan]]
+    rows += [[-(2.0**62), 2.0], [-(2.0**62), 1.0], [2.0**1000, 2.0**1000]]
+    pairs = np.array([[one, other] for one in rows for other in rows]).reshape(-1, 2)
+    for code in (rows_numba, rows_numpy):
+        together, grids = np.zeros(pairs.shape, np.int64), np.zeros(len(pairs), np.int64)
+        code.units_of(pairs, pairs.view(np.int64), together, grids)
+        for i in range(len(pairs)):
+            alone, grid = np.zeros((1, 2), np.int64), np.zeros(1, np.int64)
+            rows_numpy.units_of(pairs[i : i + 1], pairs[i : i + 1].view(np.int64), alone, grid)
+            assert grids[i] == grid[0]
+            if grid[0] != _keys.REFUSED:
+                assert (together[i] == alone[0]).all()
+    assert (grids == _keys.REFUSED).any()
+
+
+@pytest.mark.parametrize("code", [rows_numba, rows_numpy])
+def test_sums_that_overflow_int64_are_beyond_reach(code: Any) -> None:
+    """62 magnitudes of 2^58 add up to nearly 2^64, which wraps to a small number."""
+    units = np.array([[1 << 58] * 62 + [0], [-(1 << 58)] * 62 + [0], [1 << 57] * 63, [1] * 63])
+    for first in range(4):
+        part = units[first:]
+        low, high = np.zeros(len(part), np.int64), np.zeros(len(part), np.int64)
+        assert code.ranges_of(part, low, high) == (0 if first < 3 else -1)
+    part = np.array([[1 << 54] * 62, [(1 << 57) - 1] * 62])
+    assert code.ranges_of(part, low.repeat(2), high.repeat(2)) == 1
+    assert part[1].sum() > REACH
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_reach_is_2_to_the_60_and_no_more(backend: Any) -> None:
     assert (REACH, NARROW) == (1 << 60, (1 << 29) - 4)
