@@ -100,14 +100,15 @@ def _grouped(
     One of the two arrays given comes back with the sums, the other one as the spare.
     """
     p = a.size
-    starts[:] = 0
-    starts[1:] = 1
+    for j in range(p + 2):
+        starts[j] = min(j, 1)
     to[0] = 0  # the empty subset: size 0 of no candidates
     for q in range(1, p + 1):
         item = a[q - 1]
         low, high = max(least - (p - q), 0), min(most, q)
-        olds[:] = starts
         to, spare = spare, to
+        for j in range(p + 2):
+            olds[j] = starts[j]
         place = 0
         for j in range(p + 2):
             starts[j] = place
@@ -146,7 +147,7 @@ def _least_gap(x: Array, y: Array, top: Units, best: Units) -> Units:
     # Both halves of x are scanned at once, as neither step waits for the other.
     middle = x.size // 2
     i, k = 0, y.size - 1
-    i2, k2 = middle, min(np.searchsorted(y, (top >> 2) - x[middle], "right"), y.size - 1)
+    i2, k2 = middle, _above(y, (top >> 2) - x[middle])
     while i < middle and k >= 0 and i2 < x.size and k2 >= 0:
         gap = top - 4 * (x[i] + y[k])
         gap2 = top - 4 * (x[i2] + y[k2])
@@ -169,6 +170,19 @@ def _least_gap(x: Array, y: Array, top: Units, best: Units) -> Units:
         i2 += up
         k2 -= not up
     return best
+
+
+@jit
+def _above(y: Array, goal: Units) -> int:
+    """The first place of y with more than `goal`, or the last place."""
+    low, high = 0, y.size - 1
+    while low < high:
+        middle = (low + high) >> 1
+        if y[middle] > goal:
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 @jit
@@ -206,7 +220,8 @@ def _first_mask(a: Array, size: int, wanted: Units) -> Units:
 @jit
 def _all_sums(a: Array) -> Array:
     """The sums of all subsets of a, by mask number."""
-    sums = np.zeros(1 << a.size, np.int64)
+    sums = np.empty(1 << a.size, np.int64)
+    sums[0] = 0
     for j in range(a.size):
         for k in range(1 << j):
             sums[(1 << j) + k] = sums[k] + a[j]
