@@ -11,7 +11,7 @@ from strongticket.errors import InputError
 from strongticket.subsetsum._backend import Backend
 from strongticket.subsetsum._inputs import Candidates, batch
 from strongticket.subsetsum._keys import Batch, Booleans, Integers, Keys
-from strongticket.subsetsum._limits import MOST_NETWORK, REACH
+from strongticket.subsetsum._limits import MOST_NETWORK, MOST_STREAM, REACH
 from strongticket.subsetsum._run import Interval, answer
 from strongticket.subsetsum._stages import nearest
 from strongticket.subsetsum._subsets import Subsets
@@ -19,6 +19,8 @@ from strongticket.subsetsum._work import Options, fingerprint
 
 _LISTS = 3  # the left one, the right one, and room to merge
 _NETWORK_BYTES = 1 << 23
+_DEARER, _START = 3, 128
+"""A sum in a list by size takes three times a sum of `best`, and a row as long as 128 of them."""
 
 
 def fixed_size(
@@ -61,7 +63,10 @@ def fixed_size(
 
     def kernel(code: Backend) -> int:
         held = [code.module("sizes").lists_of(given.n, int(k)) for k in np.unique(sizes)]
-        return max([_LISTS * 8 * count for count in held], default=0) + _NETWORK_BYTES
+        needed = max([_LISTS * 8 * count for count in held], default=0)
+        if MOST_NETWORK < given.n <= MOST_STREAM:
+            needed = max(needed, int(code.module("stream").bytes_of(given.n)))
+        return needed + _NETWORK_BYTES
 
     call = ("fixed_size", fingerprint(sizes))
     return answer(call, given, None, choose, options, kernel=kernel, empty_first=False)
@@ -70,21 +75,20 @@ def fixed_size(
 def nearest_of_size(code: Backend, keys: Keys, rows: Integers, sizes: Integers) -> Integers:
     """The number of the nearest mask of sizes[i] candidates for row rows[i].
 
-    Both ways order ties alike. The network works on 64 rows at once, but on all subsets; the lists
-    hold those of one size only, which is less where the size is small or close to n.
+    Both ways order ties alike. `best` on raised candidates is faster a sum, but takes all subsets;
+    lists by size hold those of one size only: far fewer where the size is small or close to n.
     """
     n = keys.candidates.shape[1]
     kernel = code.module("sizes")
-    by_network = np.zeros(rows.size, np.bool_)
-    if n <= MOST_NETWORK:
-        half = 1 << max(n - 1, 0) // 2
-        worth = [3 * kernel.lists_of(n, k) > half for k in range(n + 1)]
-        by_network = np.array(worth)[sizes] & (keys.reach[rows] <= REACH // (2 * n + 1) - 8)
+    half = 1 << max(n - 1, 0) // 2
+    worth = np.array([_DEARER * kernel.lists_of(n, k) + _START > half for k in range(n + 1)])
+    by_raising = worth[sizes] & (keys.reach[rows] <= REACH // (2 * n + 1) - 8)
+    by_raising &= n <= MOST_STREAM
     numbers = np.zeros(len(keys.whole), np.int64)
-    mine = rows[by_network]
+    mine = rows[by_raising]
     if mine.size:
-        numbers[mine] = _by_raising(code, keys, mine, sizes[by_network])
-    others = ~by_network
+        numbers[mine] = _by_raising(code, keys, mine, sizes[by_raising])
+    others = ~by_raising
     if others.any():
         wanted = np.zeros(len(keys.whole), np.int64)
         wanted[rows] = sizes
@@ -96,7 +100,7 @@ def nearest_of_size(code: Backend, keys: Keys, rows: Integers, sizes: Integers) 
 
 
 def _by_raising(code: Backend, keys: Keys, rows: Integers, sizes: Integers) -> Integers:
-    """The same by the network: candidates raised by B and the target by size * B.
+    """The same by `best`: candidates raised by B and the target by size * B.
 
     With B beyond twice what any sum can miss the target by, every subset of another size is farther
     away than every one of this size.
