@@ -18,19 +18,25 @@ from strongticket.subsetsum._verbs import sparsest as sparsest
 from strongticket.subsetsum._verbs import within as within
 from strongticket.subsetsum._work import Interrupted as Interrupted
 from strongticket.subsetsum._work import Options as Options
+from strongticket.subsetsum.coverage import Coverage as Coverage
+from strongticket.subsetsum.coverage import coverage as coverage
+from strongticket.subsetsum.vector import vector as vector
 
 __all__ = [
     "Backend",
+    "Coverage",
     "Interrupted",
     "Options",
     "Products",
     "Subsets",
     "best",
+    "coverage",
     "exhaustive",
     "fixed_size",
     "lightest",
     "regimes",
     "sparsest",
+    "vector",
     "weight",
     "within",
 ]
