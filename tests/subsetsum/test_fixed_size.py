@@ -102,6 +102,17 @@ def test_at_the_whole_reach_only_lists_are_used(monkeypatch: pytest.MonkeyPatch)
             assert ((far.mask * a).sum(axis=1) == best.sum(axis=1)).all()
 
 
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_each_row_has_its_own_size_and_way(backend: Any) -> None:
+    """Rows of any reach and size, some to be raised and some not, as if each were alone."""
+    rng = np.random.default_rng(4)
+    size = np.where(rng.integers(0, 2, (24, 1)) == 0, 9, 1 << 56)
+    a, t = rng.integers(-size, size, (24, 8)), rng.integers(-size[:, 0], size[:, 0])
+    sizes = rng.integers(0, 9, 24)
+    got = numbers_of(subsetsum.fixed_size(a, t, sizes, backend=backend).mask)
+    assert got.tolist() == [oracle(a[i], t[i], int(sizes[i])) for i in range(24)]
+
+
 def test_a_sum_of_zero_keeps_its_candidates() -> None:
     a = np.array([[5, -5, 2, 7, 0]])
     for backend in ("numba", "numpy"):
