@@ -76,23 +76,15 @@ def least_weight(
             if budget >= negative:
                 break
             if number >= 0:
-                wanted = min((weight - least) // 2, negative)
-                if wanted <= budget or not _some_within(a, budget, wanted):
+                # One at most as heavy has N <= (weight - least) / 2. And a lightest subset would
+                # leave the interval without any one of its negative parts: weight > most + N.
+                wanted = min((weight - least) // 2, weight - most - 1, negative)
+                if wanted <= budget:
                     break
                 budget = wanted
             else:
                 budget = min(max(2 * budget, first_budget), negative)
         numbers[row] = number
-
-
-@jit
-def _some_within(a: Array, budget: Units, wanted: Units) -> bool:
-    """Whether a negative part in (budget, wanted] is possible."""
-    total: Units = np.int64(0)
-    for j in range(a.size):
-        if -wanted <= a[j] < 0:
-            total -= a[j]
-    return bool(total > budget)
 
 
 @jit

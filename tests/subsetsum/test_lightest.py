@@ -13,7 +13,7 @@ from subset_oracles import LAWS, assert_errors_are_true, instances, numbers_of
 
 from strongticket import subsetsum
 from strongticket.errors import InputError
-from strongticket.subsetsum import weights_numba, weights_numpy
+from strongticket.subsetsum import _lightest, weights_numba, weights_numpy
 
 BACKENDS: tuple[Any, ...] = ("numba", "numpy")
 
@@ -81,6 +81,17 @@ def test_cut_and_whole_lists_agree(law: str, n: int) -> None:
         assert (one.found == other.found).all()
 
 
+@pytest.mark.parametrize("size", [2, 12, 60, 400])
+def test_ties_of_weight_at_every_budget(size: int) -> None:
+    """Many small rows where sums and weights coincide, halves within themselves too."""
+    rng = np.random.default_rng(size)
+    a = rng.integers(-size, size + 1, (400, 12))
+    t, epsilon = rng.integers(-3 * size, 3 * size, 400), rng.integers(0, 1 + size // 4, 400)
+    one = subsetsum.lightest(a, t, epsilon)
+    other = subsetsum.lightest(a, t, epsilon, backend="numpy")
+    assert (one.mask == other.mask).all()
+
+
 @pytest.mark.parametrize("kernel", [weights_numba, weights_numpy])
 def test_kernels_touch_only_the_rows_asked_for(kernel: Any) -> None:
     a = np.array([[3, -1, 4], [1, 1, 2], [5, 5, 5]])
@@ -108,6 +119,14 @@ def test_weight_comes_before_nearness_and_size(backend: Any) -> None:
         got = subsetsum.lightest(np.array([row]), np.array([target]), epsilon, backend=backend)
         assert got.mask[0].nonzero()[0].tolist() == kept
         assert got.found.all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_gap_between_many_sums_holds_the_best(backend: Any) -> None:
+    got = subsetsum.lightest(np.full((1, 10), 8), np.array([12]), 3, backend=backend)
+    assert got.found.tolist() == [False]
+    assert got.error.tolist() == [4]
+    assert got.size.tolist() == [1]
 
 
 @pytest.mark.parametrize("n", [24, 29, 40])
@@ -175,7 +194,8 @@ def test_laws(instance: Any, backend: Any, random: Any) -> None:
     assert (subsetsum.sparsest(a, t, epsilon + 1).size <= sparsest.size)[found].all()
 
 
-def test_weight_is_exact_and_rounded_up() -> None:
+def test_weight_is_exact_and_rounded_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_lightest, "_RUN", 1)
     a = np.array([[0.1, -0.2, 0.4], [2.0**59, -1.0, 3.0]])
     mask = np.array([[True, True, False], [True, True, True]])
     got = subsetsum.weight(a, mask)
