@@ -24,7 +24,7 @@ from strongticket.subsetsum._work import (
 )
 
 WORK = 1 << 28
-"""The work a row may take unless told otherwise: some tenths of a second, compiled."""
+"""The work a row may take unless told otherwise: a tenth of a second to some seconds."""
 _MOST_HALF = 20
 _LISTS = 1 << 22  # numbers in one list of half sums
 
@@ -56,7 +56,7 @@ def vector(
         targets: (M, d); both integers or both floats (narrower types are widened exactly).
         epsilon: None, or a number or (M,), at least 0, of the targets' kind.
         work: what a row may take: 1 for every pair of half sums that is compared, 16 for every
-            left half sum. 2^28 takes some tenths of a second a row.
+            left half sum. 2^28 takes a tenth of a second to some seconds a row.
         options: see `Options`.
 
     Returns:

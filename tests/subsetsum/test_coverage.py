@@ -59,6 +59,26 @@ def test_epsilon_is_that_of_all_sums_and_is_attained(law: str) -> None:
             assert distance(sums_of(candidates[i]), worst) >= exact - slack
 
 
+def test_reaches_beside_the_grid() -> None:
+    """Half gaps and ends that differ by less than a step of the candidates' grid."""
+    rng = np.random.default_rng(7)
+    for n in range(1, 5):
+        candidates = rng.integers(-6, 7, (150, n)).astype(np.float64)
+        reach = rng.integers(0, 9, 150) + rng.choice([0, 0.5, 0.3, 0.75, 2.0**-40], 150)
+        got = subsetsum.coverage(candidates, reach)
+        exact = [up(oracle(*row)) for row in zip(candidates, reach, strict=True)]
+        assert got.epsilon.tolist() == exact
+
+
+def test_wide_gaps_are_rounded_up() -> None:
+    odd = np.array([[(1 << 58) + 1], [-(1 << 58) - 1]])
+    got = subsetsum.coverage(odd, np.array([(1 << 58) + 1] * 2))
+    assert got.epsilon.tolist() == [up(Fraction((1 << 58) + 1))] * 2
+    filled = np.array([[(1 << 58) + 1, -(1 << 58) - 1]])
+    got = subsetsum.coverage(filled, np.array([(1 << 58) + 1]))
+    assert got.epsilon[0] == up(Fraction((1 << 58) + 1, 2)) > 2.0**57
+
+
 @pytest.mark.parametrize("n", [10, 16, 19])
 @pytest.mark.parametrize("law", ["copies", "grid", "wide"])
 def test_backends_agree_where_the_oracle_does_not_reach(law: str, n: int) -> None:

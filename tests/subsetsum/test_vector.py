@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from fractions import Fraction
 from typing import Any
 
@@ -13,6 +14,7 @@ from subset_oracles import every_mask, numbers_of
 
 from strongticket import subsetsum
 from strongticket.errors import InputError
+from strongticket.subsetsum._vectors import goals
 
 Array = Any
 
@@ -56,6 +58,9 @@ def instances(rng: np.random.Generator, law: str, rows: int, n: int, d: int) -> 
     if law == "halves":  # targets half way between grid points, and at other fractions
         target = rng.integers(-99, 100, (rows, d)) * 0.125 + rng.choice([0, 1e-18, 0.03], (rows, d))
         return rng.integers(-9, 10, (rows, n, d)) * 0.25, target
+    if law == "fractions":  # distances that differ by less than a step
+        part = rng.choice([0, 0.5, 0.25, 0.75, 0.3, 0.9], (rows, d))
+        return rng.integers(-2, 3, (rows, n, d)) * 1.0, rng.integers(-4, 4, (rows, d)) + part
     if law == "grid":
         units = rng.integers(-(1 << 23), 1 << 23, (rows, n, d))
         return units * 2.0**-23, rng.uniform(-1.5, 1.5, (rows, d))
@@ -63,7 +68,7 @@ def instances(rng: np.random.Generator, law: str, rows: int, n: int, d: int) -> 
     return rng.uniform(-1, 1, (rows, n, d)), rng.uniform(-1, 1, (rows, d))
 
 
-LAWS = ("bits", "small", "wide", "flat", "halves", "grid", "uniform53")
+LAWS = ("bits", "small", "wide", "flat", "halves", "fractions", "grid", "uniform53")
 
 
 @pytest.mark.parametrize("law", LAWS)
@@ -71,7 +76,8 @@ def test_both_backends_give_the_nearest_of_all_subsets(law: str) -> None:
     rng = np.random.default_rng(LAWS.index(law))
     for n in (0, 1, 2, 5, 8, 10):
         for d in range(1, 6):
-            candidates, targets = instances(rng, law, 4, n, d)
+            rows = 40 if law == "fractions" and n < 8 else 4
+            candidates, targets = instances(rng, law, rows, n, d)
             got = subsetsum.vector(candidates, targets)
             other = subsetsum.vector(candidates, targets, backend="numpy", threads=1)
             assert got.found.all()
@@ -80,7 +86,7 @@ def test_both_backends_give_the_nearest_of_all_subsets(law: str) -> None:
             assert (got.mask == other.mask).all()
             assert (got.error == other.error).all()
             assert other.proved.all()
-            for i in range(4):
+            for i in range(rows):
                 number, exact = oracle(candidates[i], targets[i])
                 assert numbers_of(got.mask[i][None])[0] == number
                 assert got.error[i] == (up(exact) if targets.dtype == float else exact)
@@ -148,6 +154,22 @@ def test_properties_of_the_optimum(data: st.DataObject) -> None:
     assert subsetsum.vector(flipped, t - a[0]).error == got.error
 
 
+@pytest.mark.parametrize("name", ["numba", "numpy"])
+def test_every_first_radius_gives_the_same(name: str) -> None:
+    kernel = importlib.import_module(f"strongticket.subsetsum.vector_{name}")
+    rng = np.random.default_rng(14)
+    units, whole = rng.integers(-2, 3, (300, 2, 6)), rng.integers(-4, 5, (300, 2))
+    fraction = rng.choice([0.5, -0.5, 0.25, 0.0], (300, 2))
+    for radius in (0, 1, 50, 1 << 61):
+        numbers, proved = np.full(300, -1), np.zeros(300, np.bool_)
+        radii, halves = np.full(300, radius), np.array([3, 3])
+        given = (units, 1, goals(whole, fraction), radii, whole, whole, False, np.arange(300))
+        kernel.search(*given, halves, 1 << 40, numbers, proved)
+        assert proved.all()
+        for i in range(300):
+            assert numbers[i] == oracle(units[i].T.astype(float), whole[i] + fraction[i])[0]
+
+
 def test_thousands_of_ties_cost_no_more() -> None:
     """All subsets are equally near: a search of all pairs would be 2^62 of them."""
     for n in (30, 62):
@@ -179,10 +201,8 @@ def _misses(candidates: Array, target: Array, mask: Array) -> list[Fraction]:
 
 def test_rows_of_several_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     """With short half lists, n = 10 is what 2p + 6 candidates are with long ones."""
-    from strongticket.subsetsum import vector as verb
-
     rng = np.random.default_rng(11)
-    module = __import__(verb.__module__, fromlist=["_MOST_HALF"])
+    module = importlib.import_module("strongticket.subsetsum.vector")
     monkeypatch.setattr(module, "_MOST_HALF", 2)
     candidates, targets = instances(rng, "small", 12, 10, 2)
     got = subsetsum.vector(candidates, targets)
