@@ -15,7 +15,7 @@ from strongticket.errors import InputError
 from strongticket.subsetsum._keys import Keys
 from strongticket.subsetsum._limits import NARROW
 
-BackendName = Literal["numba", "numpy"]
+BackendName = Literal["numba", "numpy", "torch"]
 Integers = NDArray[np.int64]
 
 
@@ -125,8 +125,12 @@ def backend_of(name: BackendName | Backend | None) -> Backend:
             return _load("numba")
         except ImportError:
             return _load("numpy")
+    if name == "torch":
+        raise InputError("backend 'torch' has no such search: use 'numba', 'numpy' or None")
     if name not in ("numba", "numpy"):
-        raise InputError(f"backend must be 'numba', 'numpy' or None (either), got {name!r}")
+        raise InputError(
+            f"backend must be 'numba', 'numpy', 'torch' or None (either of two), got {name!r}"
+        )
     try:
         return _load(name)
     except ImportError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias, Unpack
 
 import numpy as np
@@ -18,6 +18,7 @@ from strongticket.subsetsum._stages import Search, nearest, recomputed, some_row
 from strongticket.subsetsum._subsets import Subsets
 from strongticket.subsetsum._work import Options
 from strongticket.subsetsum.regimes import BySize, FourLists, Regime, Stream, UntilHit
+from strongticket.subsetsum.torch_door import asks_torch, on_tensors
 
 Plan: TypeAlias = tuple[Regime, ...]
 _TRIED = 4
@@ -58,6 +59,8 @@ def best(
 
     Source: Horowitz and Sahni 1974, with Batcher's bitonic merge (1968) run across rows.
     """
+    if asks_torch(options, candidates, targets):
+        return on_tensors("best", candidates, targets, regime=regime, **options)
     given = batch(candidates, targets, MOST_STREAM if regime is None else MOST)
     asked = regimes.checked(regime, given.n)
     if asked is None:
@@ -114,6 +117,8 @@ def within(
         InputError: as for `best`, or a negative, infinite or NaN epsilon.
         Interrupted: as for `best`.
     """
+    if asks_torch(options, candidates, targets, epsilon):
+        return on_tensors("within", candidates, targets, epsilon, regime=regime, **options)
     given = batch(candidates, targets)
     asked = regimes.checked(regime, given.n)
 
@@ -124,11 +129,9 @@ def within(
         if asked is not None:
             search.run(asked)
         else:
-            every = search.rows
-            bits = _bits(keys, *interval)
-            for count in np.unique(bits):
-                search.rows = every[bits == count]
-                search.run(regimes.plan("within", given.n, int(count)))
+            for plan, open_rows in _by_plan(given.n, _bits(keys, *interval)):
+                search.rows = open_rows
+                search.run(plan)
                 search.close()
         search.close()
         return search.numbers, search.proved
@@ -169,6 +172,8 @@ def sparsest(
         InputError: as for `within`.
         Interrupted: as for `best`.
     """
+    if asks_torch(options, candidates, targets, epsilon):
+        return on_tensors("sparsest", candidates, targets, epsilon, regime=regime, **options)
     given = batch(candidates, targets, _MOST_SIZES if regime is None else MOST)
     asked = regimes.checked(regime, given.n)
 
@@ -245,6 +250,20 @@ def _bits(keys: Keys, low: Integers, high: Integers) -> Integers:
     width = np.maximum(high - low, 0) + 1
     bits: Integers = np.frexp((keys.reach // width).astype(np.float64))[1].astype(np.int64)
     return bits
+
+
+def _by_plan(n: int, bits: Integers) -> Iterator[tuple[Plan, Integers]]:
+    """The plans that rows of so many bits call for, each with its rows."""
+    plans: dict[Plan, list[int]] = {}
+    for count in np.flatnonzero(np.bincount(bits, minlength=64)):
+        plans.setdefault(regimes.plan("within", n, int(count)), []).append(int(count))
+    if len(plans) == 1:
+        yield next(iter(plans)), np.arange(len(bits))
+        return
+    for plan, counts in plans.items():
+        chosen = np.zeros(64, np.bool_)
+        chosen[counts] = True
+        yield plan, np.flatnonzero(chosen[bits])
 
 
 def _bytes(n: int, plan: Plan) -> Callable[[Backend], int]:
