@@ -22,7 +22,6 @@ CHUNK = 64  # left sums between two looks at the work spent and at the window
 VISIT = 16  # what a left sum costs, in pairs
 OCCUPANCY = 3  # right sums in a strip, at least 2^3 in the mean
 _BLOCK = 32
-_FAR = 1 << 62
 
 
 @jit
@@ -146,11 +145,8 @@ def _range(values: Array, start: int, stop: int, low: int, high: int) -> tuple[i
 
 
 @jit
-def _distance(goal: Array, rest: Array, placed: Array, at: int, most: int) -> tuple[int, int]:
-    """The greatest distance over the coordinates as (integer, rank of its fraction).
-
-    Any integer above `most` stands for all that are.
-    """
+def _distance(goal: Array, rest: Array, placed: Array, at: int) -> tuple[int, int]:
+    """The greatest distance over the coordinates as (integer, rank of its fraction)."""
     far: Any = np.int64(-1)
     rank: Any = np.int64(0)
     for c in range(rest.size):
@@ -160,8 +156,6 @@ def _distance(goal: Array, rest: Array, placed: Array, at: int, most: int) -> tu
         part = goal[3, c] if plus else goal[4, c]
         if whole > far or (whole == far and part > rank):
             far, rank = whole, part
-            if far > most:
-                break
     return far, rank
 
 
@@ -190,7 +184,7 @@ def _look(
         for at in range(start, stop):
             if abs(x - these[at]) > window or abs(y - those[at]) > window:
                 continue
-            far, rank = _distance(goal, rest, placed, at, best[0])
+            far, rank = _distance(goal, rest, placed, at)
             number = to[at] | part
             if far < best[0] or (
                 far == best[0] and (rank < best[1] or (rank == best[1] and number < best[2]))
@@ -299,7 +293,7 @@ def search(
             size, side = _sums(own, 0, p, lefts, left_of)
             right, other = _sums(own, p, p + q, rights, right_of)
             right_of[other] <<= p
-        best[0], best[1] = _distance(goal, goal[0], none, 0, _FAR)
+        best[0], best[1] = _distance(goal, goal[0], none, 0)
         best[2:] = 0
         radius, whole, proved[row] = radii[row], True, False
         while whole and not proved[row]:
