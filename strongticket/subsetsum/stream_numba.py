@@ -83,18 +83,23 @@ def _grow(s: Array, m: int, item: int, total: int) -> None:
 
 
 @jit
-def _fill(s: Array, items: Array) -> None:
-    """Fill s with the sorted doubled sums of items."""
+def sorted_sums(s: Array, items: Array, factor: int) -> None:
+    """Fill s with the sorted subset sums of factor * items."""
     s[0] = 0
     total = 0
     for j in range(items.size):
-        total += 2 * items[j]
-        _grow(s, 1 << j, 2 * items[j], total)
+        item = factor * items[j]
+        total += item
+        _grow(s, 1 << j, item, total)
 
 
 @jit
-def _start(left: Array, right: Array, top: int, t: int) -> tuple[Any, Any]:
-    """Where a walk stands after t steps: the place i in `left`, and the place in `right` less i."""
+def start(left: Array, right: Array, top: int, t: int) -> tuple[Any, Any]:
+    """Where a walk along `top` stands after t steps: the place i in left, and that in right less i.
+
+    From the first of left and the last of right it goes up left where the sum is below top, down
+    right where it is not. left[-1] and right[0] are left free for sums beyond all others.
+    """
     m = left.size - 1
     low, high = max(0, t - m), min(t, m)
     while low < high:
@@ -124,20 +129,20 @@ def _walk(left: Array, right: Array, top: int) -> tuple[int, int]:
     left[m] = top - right[1] + _FAR
     right[0] = top - left[m - 1] - _FAR
     if m < 4:
-        i0, g0 = _start(left, right, top, 0)
+        i0, g0 = start(left, right, top, 0)
         b0 = _NONE
         for step in range(2 * m):
             i0, b0 = _step(left, right, top, i0, g0 - _U(step), b0)
         return b0, 0
     run = m >> 2
-    i0, g0 = _start(left, right, top, 0)
-    i1, g1 = _start(left, right, top, run)
-    i2, g2 = _start(left, right, top, 2 * run)
-    i3, g3 = _start(left, right, top, 3 * run)
-    i4, g4 = _start(left, right, top, 4 * run)
-    i5, g5 = _start(left, right, top, 5 * run)
-    i6, g6 = _start(left, right, top, 6 * run)
-    i7, g7 = _start(left, right, top, 7 * run)
+    i0, g0 = start(left, right, top, 0)
+    i1, g1 = start(left, right, top, run)
+    i2, g2 = start(left, right, top, 2 * run)
+    i3, g3 = start(left, right, top, 3 * run)
+    i4, g4 = start(left, right, top, 4 * run)
+    i5, g5 = start(left, right, top, 5 * run)
+    i6, g6 = start(left, right, top, 6 * run)
+    i7, g7 = start(left, right, top, 7 * run)
     b0 = b1 = b2 = b3 = b4 = b5 = b6 = b7 = _NONE
     for step in range(run):
         t = _U(step)
@@ -159,7 +164,7 @@ def _walk(left: Array, right: Array, top: int) -> tuple[int, int]:
 @jit
 def _pair(left: Array, right: Array, top: int, first: int, best: int) -> tuple[int, int]:
     """The doubled sums of the first pair at the distance `best` from step `first` on."""
-    i, g = _start(left, right, top, first)
+    i, g = start(left, right, top, first)
     for t in range(2 * (left.size - 1) - first):
         j = i + g - _U(t)
         d = left[i] + right[j] - top
@@ -170,7 +175,7 @@ def _pair(left: Array, right: Array, top: int, first: int, best: int) -> tuple[i
 
 
 @jit
-def _first_mask(items: Array, wanted: int, tile: Array) -> Any:
+def first_mask(items: Array, wanted: int, tile: Array) -> Any:
     """The least mask of items whose sum is wanted, -1 where there is none."""
     bits = min(items.size, _TILE)
     tile[0] = 0
@@ -212,8 +217,8 @@ def _nearest(
     for row in rows:
         items = candidates[row * step]
         if row * step != filled:
-            _fill(left, items[:p])
-            _fill(right[1:], items[p : 2 * p])
+            sorted_sums(left, items[:p], 2)
+            sorted_sums(right[1:], items[p : 2 * p], 2)
             filled = row * step
         best, outer, first, goal = _NONE, 0, 0, 0
         for o in range(1 << (n - 2 * p)):
@@ -226,8 +231,8 @@ def _nearest(
                 best, outer, first, goal = found, o, begin, top
         a, b = _pair(left, right, goal, first, best)
         low, high = (
-            _first_mask(items[:p], a >> 1, tile),
-            _first_mask(items[p : 2 * p], b >> 1, tile),
+            first_mask(items[:p], a >> 1, tile),
+            first_mask(items[p : 2 * p], b >> 1, tile),
         )
         numbers[row] = -1
         if low >= 0 and high >= 0:

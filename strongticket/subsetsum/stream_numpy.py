@@ -40,18 +40,18 @@ def nearest(
         items = candidates[row * step]
         if row * step != filled:
             filled = row * step
-            left, right = _sums(2 * items[:p]), _sums(2 * items[p : 2 * p])
+            left, right = all_sums(2 * items[:p]), all_sums(2 * items[p : 2 * p])
             left.sort()
             right.sort()
         best, outer, pair = np.iinfo(np.int64).max, 0, (0, 0)
-        for o, taken in enumerate(_sums(2 * items[2 * p :]).tolist()):
+        for o, taken in enumerate(all_sums(2 * items[2 * p :]).tolist()):
             top = 2 * int(targets[row]) + int(tags[row] > 0) - taken
             for start in range(0, left.size, _CHUNK):
                 distance, found = _look(left[start : start + _CHUNK], right, top)
                 if distance < best:
                     best, outer, pair = distance, o, found
-        low = _first_mask(items[:p], pair[0] >> 1)
-        high = _first_mask(items[p : 2 * p], pair[1] >> 1)
+        low = first_mask(items[:p], pair[0] >> 1)
+        high = first_mask(items[p : 2 * p], pair[1] >> 1)
         numbers[row] = -1 if min(low, high) < 0 else (outer << (2 * p)) | (high << p) | low
 
 
@@ -69,7 +69,7 @@ def _look(left: Integers, right: Integers, top: int) -> tuple[int, tuple[int, in
     return min(zip(distances, pairs, strict=True))
 
 
-def _sums(items: Integers) -> Integers:
+def all_sums(items: Integers) -> Integers:
     """The subset sums of items in mask order."""
     sums = np.zeros(1 << items.size, np.int64)
     for j, item in enumerate(items):
@@ -77,10 +77,10 @@ def _sums(items: Integers) -> Integers:
     return sums
 
 
-def _first_mask(items: Integers, wanted: int) -> int:
+def first_mask(items: Integers, wanted: int) -> int:
     """The least mask of items whose sum is wanted, -1 where there is none."""
     bits = min(items.size, _TILE)
-    tile = _sums(items[:bits])
+    tile = all_sums(items[:bits])
     for high in range(1 << (items.size - bits)):
         rest = wanted - sum(int(a) for j, a in enumerate(items[bits:]) if (high >> j) & 1)
         equal = tile == rest

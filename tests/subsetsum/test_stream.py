@@ -41,6 +41,7 @@ def goals(rng: np.random.Generator, candidates: Any, targets: Any) -> tuple[Any,
 
 def chosen(solve: Nearest, candidates: Any, step: int, targets: Any, tags: Any) -> Any:
     numbers = np.full(len(targets), -7, np.int64)
+    candidates = np.ascontiguousarray(candidates)
     solve(candidates, step, targets, tags, np.arange(len(targets)), numbers)
     return numbers
 
@@ -71,7 +72,9 @@ def test_the_compiled_kernel_chooses_the_mask_of_the_network(law: str) -> None:
         targets, tags = goals(rng, candidates, targets)
         wanted = np.zeros(64, np.int64)
         p, zero, rows = (n - 1) // 2, np.empty(0, np.int64), np.arange(64)
-        network_numba.solve(candidates, 1, targets, tags, rows, p, zero, wanted)
+        network_numba.solve(
+            np.ascontiguousarray(candidates), 1, targets, tags, rows, p, zero, wanted
+        )
         assert (chosen(stream_numba.nearest, candidates, 1, targets, tags) == wanted).all()
 
 
