@@ -81,12 +81,14 @@ def test_cut_and_whole_lists_agree(law: str, n: int) -> None:
         assert (one.found == other.found).all()
 
 
-@pytest.mark.parametrize("size", [2, 12, 60, 400])
-def test_ties_of_weight_at_every_budget(size: int) -> None:
+@pytest.mark.parametrize("n", [8, 12])
+@pytest.mark.parametrize("size", [2, 20, 60])
+@pytest.mark.parametrize("most", [0, 2, 12])
+def test_ties_of_weight_at_every_budget(n: int, size: int, most: int) -> None:
     """Many small rows where sums and weights coincide, halves within themselves too."""
-    rng = np.random.default_rng(size)
-    a = rng.integers(-size, size + 1, (400, 12))
-    t, epsilon = rng.integers(-3 * size, 3 * size, 400), rng.integers(0, 1 + size // 4, 400)
+    rng = np.random.default_rng(size + most)
+    a = rng.integers(-size, size + 1, (400, n))
+    t, epsilon = rng.integers(-size, size, 400), rng.integers(0, most + 1, 400)
     one = subsetsum.lightest(a, t, epsilon)
     other = subsetsum.lightest(a, t, epsilon, backend="numpy")
     assert (one.mask == other.mask).all()
