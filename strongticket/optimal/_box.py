@@ -84,7 +84,7 @@ def _planes(network: OneHidden, *, pruned: bool) -> Iterator[Plane]:
     """Where a hidden neuron changes sides, for every way to prune it or for the whole one."""
     for j in range(network.width):
         row = [Fraction(v) for v in network.weights[j].tolist()]
-        row.append(Fraction(0) if network.bias is None else Fraction(network.bias[j].item()))
+        row.append(Fraction(0) if network.bias is None else Fraction(network.bias.tolist()[j]))
         bits = (0, 1) if pruned else (1,)
         for kept in itertools.product(bits, repeat=len(row)):
             plane = tuple(v * k for v, k in zip(row, kept, strict=True))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from strongticket.optimal._duals import evaluate
 from strongticket.optimal._exhaustive import least
 from strongticket.optimal._floats import Floats, Scaled
+from strongticket.optimal._intervals import possible
 from strongticket.optimal._losses import Loss
 from strongticket.optimal._methods import Answer, BranchAndBound
 from strongticket.optimal._relaxations import relax
@@ -40,7 +41,7 @@ class _Search:
 
     def offer(self, picks: Sequence[int]) -> None:
         """Take a choice, improved by a descent, if it is better than the best."""
-        better = self.scaled.descend(picks, self.loss)
+        better = self.scaled.descend(picks, self.loss, pairs=True)
         measure = self.loss.measure(self.tables.residuals(better))
         self.examined += 1
         if measure < self.measure:
@@ -73,7 +74,7 @@ def branch_and_bound(tables: Tables, loss: Loss, method: BranchAndBound) -> Answ
         _, _, bound, node = heapq.heappop(search.heap)
         if bound >= search.measure:
             continue
-        if math.prod(len(left) for left in node) <= method.leaf:
+        if _size(node) <= method.leaf:
             search.exhaust(node)
             continue
         if search.nodes >= most or time.monotonic() >= end:
@@ -92,8 +93,17 @@ def _children(
     search: _Search, node: Node, bound: Fraction, leaf: int, end: float
 ) -> Iterator[tuple[Fraction, Node]]:
     """What is left of a node: nothing, the node made smaller, or its two halves."""
-    search.nodes += 1
     tables, scaled, loss = search.tables, search.scaled, search.loss
+    rows = [r[left] for r, left in zip(tables.rows, node, strict=True)]
+    inside = possible(rows, tables.labels, loss, search.measure)
+    if inside is None:
+        return
+    node = _part(node, inside)
+    if _size(node) <= leaf:
+        yield bound, node
+        return
+    search.nodes += 1
+    rows = [r[left] for r, left in zip(tables.rows, node, strict=True)]
     floats = [r[left] for r, left in zip(scaled.rows, node, strict=True)]
     relaxed = relax(floats, scaled.labels, loss, end - time.monotonic())
     if relaxed is None:
@@ -101,22 +111,29 @@ def _children(
         yield from _halves(node, floats, middle, bound)
         return
     multipliers, weights = relaxed
-    rows = [r[left] for r, left in zip(tables.rows, node, strict=True)]
     dual = evaluate(multipliers, rows, tables.labels, loss)
     bound = max(bound, dual.measure)
     search.offer([int(left[w.argmax()]) for left, w in zip(node, weights, strict=True)])
     if bound >= search.measure:
         return
-    kept = [dual.survivors(j, search.measure) for j in range(len(node))]
+    kept = tuple(dual.survivors(j, search.measure) for j in range(len(node)))
     if any(k.size == 0 for k in kept):
         return
-    node = tuple(left[k] for left, k in zip(node, kept, strict=True))
-    if math.prod(len(left) for left in node) <= leaf:
+    node = _part(node, kept)
+    if _size(node) <= leaf:
         yield bound, node
         return
     floats = [f[k] for f, k in zip(floats, kept, strict=True)]
     weights = [w[k] for w, k in zip(weights, kept, strict=True)]
     yield from _halves(node, floats, weights, bound)
+
+
+def _part(node: Node, kept: Sequence[Rows]) -> Node:
+    return tuple(left[k] for left, k in zip(node, kept, strict=True))
+
+
+def _size(node: Node) -> int:
+    return math.prod(len(left) for left in node)
 
 
 def _halves(
@@ -126,10 +143,11 @@ def _halves(
 
     The plane parts the two rows of greatest weight, so that neither node keeps the relaxation.
     """
-    sizes = np.array([len(left) for left in node])
-    doubt = np.array([1 - float(w.max()) for w in weights]) + 2.0**-40 * sizes
-    doubt[sizes < 2] = -1
-    j = int(doubt.argmax())
+    doubt = [
+        _spread(r, w) if len(left) > 1 else -1.0
+        for left, r, w in zip(node, rows, weights, strict=True)
+    ]
+    j = int(np.argmax(doubt))
     order = np.argsort(-weights[j], kind="stable")
     apart = rows[j][order[1]] - rows[j][order[0]]
     place = rows[j] @ apart
@@ -138,3 +156,10 @@ def _halves(
         far = np.arange(len(far)) >= len(far) // 2
     for side in (~far, far):
         yield bound, (*node[:j], node[j][side], *node[j + 1 :])
+
+
+def _spread(rows: Floats, weights: Floats) -> float:
+    """How far the rows lie from their mean: what there is to lose by taking one of them."""
+    part = np.maximum(weights, 0) + 2.0**-40
+    part /= part.sum()
+    return float(part @ ((rows - part @ rows) ** 2).sum(axis=1))

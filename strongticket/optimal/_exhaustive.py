@@ -84,37 +84,56 @@ def least(
     slack = np.zeros(2) if shift == 0 else _slack(loss, n, count)
     most = (1 << ROOM) - 1
     limit = most if below is None else min(most, _limit(below, shift, loss, n, count))
-    state = np.array([most, limit, 0, 1], np.int64)
+    state = np.array([most, limit, 0, 0, 0, 0], np.int64)
     found = np.empty((2, FOUND), np.int64)
     digits = np.zeros(len(outer), np.int64)
     total = math.prod(len(r) for r in outer)
     labels_small = _rounded(labels, shift)
-    done = 0
-    while done < total and time.monotonic() < end and limit >= 0:
-        step = min(total - done, max(1, _CHUNK // len(tail)))
-        _scan()(
-            head, starts, digits, done, step, tail, labels_small, _KINDS[loss], slack, state, found
-        )
-        if not state[3]:
-            raise InputError(
-                f"more than {FOUND:,} masks come so near the best that integers of 62 bits do not "
-                "tell them apart; round the points and labels to fewer bits, for example "
-                "x = np.round(x * 2.0**10) / 2.0**10, so that the comparison is exact"
-            )
-        done += step
     best: tuple[int, ...] | None = None
-    measure = below
-    for number, value in found[:, : state[2]].T.tolist():
-        if value > state[1] and shift:
-            continue
-        picks = _picks(number, [len(r) for r in rows])
-        residuals = wide(labels) - sum(wide(r[p]) for r, p in zip(rows, picks, strict=True))
-        exact = loss.measure(residuals)
-        if measure is None or exact < measure:
-            best, measure = picks, exact
+    measure, done = below, 0
+    while done < total and time.monotonic() < end and limit >= 0:
+        until = min(total, done + max(1, _CHUNK // len(tail)))
+        _scan()(
+            head, starts, digits, done, until - done, tail, labels_small, _KINDS[loss], slack,
+            state, found,
+        )  # fmt: skip
+        done = until
+        if state[3]:  # more near ties than there is room for: settle these, and go on after them
+            done = int(state[4])
+            best, measure = _settled(found[0], rows, labels, loss, best, measure)
+            assert measure is not None
+            state[1] = min(int(state[1]), _limit(measure, shift, loss, n, count))
+            state[2] = state[3] = 0
+    near = found[0, : state[2]]
+    if shift:
+        near = near[found[1, : state[2]] <= state[1]]
+    best, measure = _settled(near, rows, labels, loss, best, measure)
     complete = done == total or limit < 0
-    return Least(best, -1 if best is None or measure is None else measure, done * len(tail),
-                 complete)  # fmt: skip
+    examined = done * len(tail) + int(state[5])
+    return Least(best, -1 if best is None or measure is None else measure, examined, complete)
+
+
+def _settled(
+    numbers: Array,
+    rows: Sequence[Array],
+    labels: Array,
+    loss: Loss,
+    best: tuple[int, ...] | None,
+    measure: int | None,
+) -> tuple[tuple[int, ...] | None, int | None]:
+    """The first combination, of these and the best before them, of least exact measure."""
+    for start in range(0, len(numbers), 1 << 10):
+        part = numbers[start : start + (1 << 10)]
+        residuals, rest = wide(labels), part
+        for table in rows:
+            residuals = residuals - wide(table[rest % len(table)])
+            rest = rest // len(table)
+        exact = loss.measures(residuals)
+        least = min(exact)
+        if measure is None or least < measure:
+            number = int(part[exact.index(least)])
+            best, measure = _picks(number, [len(r) for r in rows]), least
+    return best, measure
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +15,7 @@ from strongticket.optimal._losses import Loss
 from strongticket.optimal._tables import Tables
 
 Floats = NDArray[np.float64]
+_PAIRS = 1 << 8  # combinations of two rows that a descent looks at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,22 +52,40 @@ class Scaled:
             made += rows[pick]
         return self.labels - made
 
-    def descend(self, picks: Sequence[int], loss: Loss) -> tuple[int, ...]:
-        """Better picks: the best row of one table after another, until none improves."""
-        now = list(picks)
+    def descend(self, picks: Sequence[int], loss: Loss, pairs: bool = False) -> tuple[int, ...]:
+        """Better picks: the best row of one table after another, until none improves.
+
+        With `pairs`, then also the best two rows of any two small tables.
+        """
+        tables = range(len(self.rows))
+        moves = [(j,) for j in tables]
+        now = self._improved(list(picks), loss, moves)
+        if pairs:
+            sizes = [len(r) for r in self.rows]
+            twos = [(j, i) for j in tables for i in range(j) if sizes[i] * sizes[j] <= _PAIRS]
+            now = self._improved(now, loss, [*moves, *twos])
+        return tuple(now)
+
+    def _improved(self, now: list[int], loss: Loss, moves: Sequence[tuple[int, ...]]) -> list[int]:
         residual = self.residuals(now)
         best = float(measures(residual[None, :], loss)[0])
-        improved = True
-        while improved:
-            improved = False
-            for j, rows in enumerate(self.rows):
-                without = residual + rows[now[j]]
-                values = measures(without - rows, loss)
-                pick = int(values.argmin())
-                if values[pick] < best * (1 - 2.0**-30):
-                    now[j], best, improved = pick, float(values[pick]), True
-                    residual = without - rows[pick]
-        return tuple(now)
+        since = 0  # moves that did not help, one after another
+        for move in itertools.cycle(moves):
+            without = residual + sum(self.rows[j][now[j]] for j in move)
+            rows = self.rows[move[0]]
+            if len(move) == 2:
+                rows = (rows[:, None, :] + self.rows[move[1]]).reshape(-1, len(residual))
+            values = measures(without - rows, loss)
+            pick = int(values.argmin())
+            since += 1
+            if values[pick] < best * (1 - 2.0**-30):
+                best, since = float(values[pick]), 0
+                residual = without - rows[pick]
+                for j in reversed(move):
+                    pick, now[j] = divmod(pick, len(self.rows[j]))
+            if since >= len(moves):
+                break
+        return now
 
 
 def measures(residuals: Floats, loss: Loss) -> Floats:

@@ -39,10 +39,14 @@ class Loss(StrEnum):
 
     def measure(self, residuals: Array) -> int:
         """Sum of magnitudes, sum of squares or largest magnitude of integers: one integer."""
+        return self.measures(residuals[None, :])[0]
+
+    def measures(self, residuals: Array) -> list[int]:
+        """The measure of each row, (rows, N)."""
         r = np.abs(wide(residuals))
         if self is Loss.WORST_CASE:
-            return int(r.max())
-        return int(r.sum() if self is Loss.MEAN_ABSOLUTE else (r * r).sum())
+            return [int(m) for m in r.max(axis=1)]
+        return [int(m) for m in (r if self is Loss.MEAN_ABSOLUTE else r * r).sum(axis=1)]
 
     def of_measure(self, measure: Fraction | int, count: int, unit: Fraction) -> Fraction:
         """The loss of `count` residuals whose measure, in integers times `unit`, this is."""

@@ -40,7 +40,7 @@ class BranchAndBound:
 
     time_limit: float | None = 60.0
     nodes: int | None = None
-    leaf: int = 1 << 15
+    leaf: int = 1 << 17
 
     def __post_init__(self) -> None:
         _check_limits(self)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +58,7 @@ def solve(tables: Tables, loss: Loss, method: MILP) -> Answer:
     # Binaries within the tolerance of integers and rows within it move a residual by no more.
     slack = TOLERANCE * (sum(tables.sizes) + len(tables.rows) + 2)
     tangents = _first_tangents(scaled, best) if loss is Loss.MEAN_SQUARED else []
-    bound, nodes, cut = -math.inf, 0, {best} if tangents else set()
+    bound, nodes, cut, finished = -math.inf, 0, {best}, False
     while True:
         left = end - time.monotonic()
         if left <= 0:
@@ -77,12 +78,15 @@ def solve(tables: Tables, loss: Loss, method: MILP) -> Answer:
             _hold(scaled, loss, tangents, solved, picks, slack)
             best = min(best, picks, key=_measure(tables, loss))
         _check_bound(bound, _scaled_loss(tables, scaled, best, loss), loss, slack)
-        if solved.status != "optimal" or not tangents or picks is None or picks in cut:
+        if solved.status != "optimal" or picks is None:
+            break
+        if not tangents or picks in cut:
+            finished = True
             break
         cut.add(picks)
         tangents.append(scaled.residuals(picks))
     name = "HiGHS" if loss is not Loss.MEAN_SQUARED else "HiGHS, by outer approximation"
-    stopped = " that ran out of time" if time.monotonic() >= end else ""
+    stopped = "" if finished else ", stopped early by its time limit"
     # Within its tolerances a solver's bound may lie above the loss; a loss bounds them all.
     bound = min(max(bound, 0.0), _scaled_loss(tables, scaled, best, loss))
     return Answer(best, scaled.loss(bound, loss), 0, nodes, name + stopped)
@@ -120,15 +124,17 @@ def _highs(
     goal = size if loss is Loss.WORST_CASE else cp.sum(size) / n
     problem = cp.Problem(cp.Minimize(goal), limits)
     try:
-        problem.solve(
-            solver=cp.HIGHS,
-            mip_rel_gap=0.0,
-            mip_abs_gap=0.0,
-            mip_feasibility_tolerance=TOLERANCE,
-            primal_feasibility_tolerance=TOLERANCE,
-            dual_feasibility_tolerance=TOLERANCE,
-            time_limit=float(seconds),
-        )
+        with warnings.catch_warnings():  # of a time limit, which the status says as well
+            warnings.simplefilter("ignore", UserWarning)
+            problem.solve(
+                solver=cp.HIGHS,
+                mip_rel_gap=0.0,
+                mip_abs_gap=0.0,
+                mip_feasibility_tolerance=TOLERANCE,
+                primal_feasibility_tolerance=TOLERANCE,
+                dual_feasibility_tolerance=TOLERANCE,
+                time_limit=float(seconds),
+            )
     except cp.error.SolverError as error:
         raise ClaimError(
             f"HiGHS failed: {error}; use method=Exhaustive() or BranchAndBound()"

@@ -40,11 +40,12 @@ def scan(
         labels: (N,).
         kind: 0 sum of magnitudes, 1 sum of squares, 2 largest magnitude.
         slack: (2,) floats (a, c), see `state`.
-        state: [best measure, limit, number found, complete]; a measure up to the limit is kept.
+        state: [best measure, limit, number found, full, c, t]; a measure up to the limit is kept.
             The limit follows the best: best - 1 where the slack is zero (ties go to the first),
-            else at least best + a sqrt(best) + c.
-        found: (2, room) numbers and measures of what was kept. Where it is full the scan stops
-            and complete becomes 0.
+            else at most best + a sqrt(best) + c rounded up. The first combination begins at row
+            t, and t ends as 0, unless `found` is full: then the scan stops before combination c
+            with row t, and full is 1.
+        found: (2, room) numbers and measures of what was kept.
     """
     tables = starts.size - 1
     tail_rows, n = tail.shape
@@ -59,7 +60,9 @@ def scan(
                 partial[level, i] = partial[level + 1, i] - row[i]
         residual = partial[0]
         limit = state[1]
-        for t in range(tail_rows):
+        begin = state[5]
+        state[5] = 0
+        for t in range(begin, tail_rows):
             row = tail[t]
             measure = np.int64(0)
             if kind == 0:
@@ -91,7 +94,7 @@ def scan(
                             keep += 1
                     state[2] = keep
                     if keep == found.shape[1]:
-                        state[3] = 0
+                        state[3], state[4], state[5] = 1, c, t
                         return
                 found[0, state[2]] = c * tail_rows + t
                 found[1, state[2]] = measure

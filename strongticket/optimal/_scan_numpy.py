@@ -30,7 +30,8 @@ def scan(
         taken = [head[starts[level] + digits[level]] for level in range(tables)]
         r = np.abs(labels - sum(taken, np.zeros_like(labels)) - tail)
         measures = r.sum(axis=1) if kind == 0 else (r * r).sum(axis=1) if kind == 1 else r.max(1)
-        for t in np.flatnonzero(measures <= state[1]):
+        begin, state[5] = int(state[5]), 0
+        for t in begin + np.flatnonzero(measures[begin:] <= state[1]):
             measure = int(measures[t])
             if measure > state[1]:
                 continue
@@ -46,7 +47,7 @@ def scan(
                 found[:, : keep.shape[1]] = keep
                 state[2] = keep.shape[1]
                 if state[2] == found.shape[1]:
-                    state[3] = 0
+                    state[3:] = 1, c, t
                     return
             found[:, state[2]] = c * rows + t, measure
             state[2] += 1

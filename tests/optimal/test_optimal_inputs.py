@@ -1,0 +1,122 @@
+"""What is refused, with what to do instead; what a result says of itself; lazy imports."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from strongticket import Box, Network, Target, Uniform, optimal
+from strongticket.errors import InputError
+from strongticket.networks import Parameter, UserModel
+from strongticket.optimal import MILP, BranchAndBound, Exhaustive, OneHidden
+from strongticket.tickets import Mask
+
+NETWORK = OneHidden(np.array([[1.0, -2.0], [3.0, 0.5]]), np.array([1.0, -1.0]))
+X, Y = np.array([[1.0, 2.0], [0.5, -1.0], [2.0, 0.0]]), np.array([1.0, 0.0, 2.0])
+WIDE = OneHidden(np.ones((30, 4)) / np.arange(1, 121).reshape(30, 4), np.ones(30))
+MANY = OneHidden(np.ones((1, 30)), np.ones(1))
+
+REFUSED: dict[str, tuple[Any, str]] = {
+    "loss": (lambda: optimal.best_weight_mask(NETWORK, X, Y, loss="logistic"), "mean squared"),
+    "layers": (lambda: optimal.best_weight_mask(NETWORK, X, Y, layers="last"), "'both'"),  # type: ignore[arg-type]
+    "method": (lambda: optimal.best_weight_mask(NETWORK, X, Y, method="milp"), "MILP"),  # type: ignore[arg-type]
+    "bits": (
+        lambda: optimal.best_weight_mask(WIDE, np.ones((2, 4)) * [[1], [3]], Y[:2]),
+        r"BranchAndBound\(\).*best_neuron_mask.*most=",
+    ),
+    "inputs": (
+        lambda: optimal.best_weight_mask(MANY, np.ones((2, 30)), Y[:2]),
+        "mask fewer inputs",
+    ),
+    "columns": (lambda: optimal.best_weight_mask(NETWORK, X[:, :1], Y), "one column an input"),
+    "labels": (lambda: optimal.best_neuron_mask(NETWORK, X, Y[:2]), "one label a row"),
+    "nothing": (lambda: optimal.best_neuron_mask(NETWORK, X[:0], Y[:0]), "one row at least"),
+    "nan": (lambda: optimal.best_neuron_mask(NETWORK, X * np.nan, Y), "x must be finite"),
+    "complex": (lambda: optimal.best_neuron_mask(NETWORK, X * 1j, Y), "real numbers"),
+    "objects": (lambda: optimal.best_neuron_mask(NETWORK, X, np.array(["a", None, 1])), "finite"),
+    "dimensions": (lambda: optimal.best_neuron_mask(NETWORK, Y, Y), "2 dimensions"),
+    "no neurons": (lambda: OneHidden(np.ones((0, 2)), np.ones(0)), "one neuron"),
+    "output shape": (lambda: OneHidden(np.ones((2, 2)), np.ones(3)), r"shape \(2,\)"),
+    "bias shape": (lambda: OneHidden(np.ones((2, 2)), np.ones(2), np.ones(3)), r"bias must"),
+    "infinite": (lambda: OneHidden(np.full((1, 1), np.inf), np.ones(1)), "finite"),
+    "depth": (
+        lambda: OneHidden.of(Network.mlp((2, 2, 2, 1), laws=Uniform(), seed=0)),
+        r"\(d, k, 1\)",
+    ),
+    "outputs": (lambda: OneHidden.of(Network.mlp((2, 2, 2), laws=Uniform(), seed=0)), "one output"),
+    "target depth": (
+        lambda: OneHidden.of(Target([(np.ones((1, 2), np.float32), None)], Box(0, 1))),
+        r"\(d, k, 1\)",
+    ),
+    "user model": (
+        lambda: OneHidden.of(Network(UserModel("Net"), (Parameter("w", (1, 2), Uniform()),), 0)),
+        "OneHidden",
+    ),
+    "no network": (lambda: OneHidden.of(np.ones((2, 2))), "Network.mlp"),  # type: ignore[arg-type]
+    "mask shape": (
+        lambda: optimal.masked_loss(
+            NETWORK, Mask.dense({"layers.0.weight": np.ones((1, 2), bool)}), X, Y, "worst case"
+        ),
+        r"shape \(2, 2\)",
+    ),
+    "most": (lambda: Exhaustive(most=0), "most as an integer"),
+    "leaf": (lambda: BranchAndBound(leaf=2.5), "leaf as an integer"),  # type: ignore[arg-type]
+    "nodes": (lambda: BranchAndBound(nodes=-1), "nodes as an integer"),
+    "seconds": (lambda: MILP(time_limit=float("nan")), "time_limit as seconds"),
+    "no seconds": (lambda: MILP(time_limit=None), "time_limit as seconds"),  # type: ignore[arg-type]
+    "flag": (lambda: Exhaustive(most=True), "most as an integer"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_refused_says_what_to_do(what: str) -> None:
+    call, says = REFUSED[what]
+    with pytest.raises(InputError, match=says):
+        call()
+
+
+def test_values_are_taken_for_exactly_what_they_are() -> None:
+    third = np.array([Fraction(1, 3), Fraction(1, 2)], object)
+    network = OneHidden(np.ones((1, 1), np.int64), third[:1])
+    found = optimal.best_weight_mask(network, np.array([[1]]), third[1:])
+    assert found.loss == Fraction(1, 6)
+    tiny = OneHidden(np.array([[2.0**-900]]), np.array([2.0**900]))
+    assert optimal.best_weight_mask(tiny, np.array([[1.0]]), np.array([1.5])).loss == Fraction(1, 2)
+    float16 = optimal.best_weight_mask(
+        NETWORK, X.astype(np.float16), Y.astype(np.float32), loss="mean squared"
+    )
+    assert float16.loss == optimal.best_weight_mask(NETWORK, X, Y, loss="mean squared").loss
+
+
+def test_a_given_array_is_not_the_networks() -> None:
+    weights = np.ones((1, 1))
+    network = OneHidden(weights, np.ones(1))
+    weights[0, 0] = 5
+    assert network.weights[0, 0] == 1
+    with pytest.raises(ValueError, match="read-only"):
+        network.weights[0, 0] = 2
+
+
+def test_a_result_says_what_is_proved() -> None:
+    proved = optimal.best_weight_mask(NETWORK, X, Y)
+    assert "proved optimal by exhaustion" in repr(proved)
+    assert (proved.first.shape, proved.output.shape) == ((2, 2), (2,))
+    assert (proved.bias, proved.output_bias) == (None, None)
+    claimed = optimal.best_weight_mask(NETWORK, X, Y, method=MILP())
+    assert "claimed by HiGHS" in repr(claimed)
+    assert "gap" in repr(claimed)
+
+
+def test_the_package_imports_no_solver() -> None:
+    code = (
+        "import sys, strongticket.optimal as o; "
+        "o.best_weight_mask; o.MILP(); "
+        "print([m for m in ('cvxpy', 'numba', 'scipy', 'torch') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,221 @@
+"""Branch and bound and MILP against exhaustion; their bounds, limits and the solver's lies."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from optimal_oracles import KINDS, instance, worse_weights
+
+from strongticket import optimal
+from strongticket.errors import ClaimError, InputError
+from strongticket.optimal import MILP, BranchAndBound, Exhaustive, Loss, OneHidden, _milp
+from strongticket.optimal._duals import evaluate
+from strongticket.optimal._losses import sample
+from strongticket.optimal._tables import tables_of
+
+SHAPES = ((2, 2), (3, 2), (4, 1), (2, 3), (5, 2))
+
+
+@pytest.mark.parametrize("loss", Loss)
+def test_branch_and_bound_proves_what_exhaustion_proves(loss: Loss) -> None:
+    rng = np.random.default_rng(len(loss))
+    for number in range(120):
+        width, inputs = SHAPES[number % len(SHAPES)]
+        kind = KINDS[number % 4]
+        given = instance(rng, kind, width=width, inputs=inputs, points=1 + number % 7,
+                         bias=number % 5 == 0, output_bias=number % 6 == 0)  # fmt: skip
+        verb = optimal.best_neuron_mask if number % 9 == 0 else optimal.best_weight_mask
+        exhausted = verb(given.network, given.x, given.y, loss=loss)
+        for method in (BranchAndBound(leaf=1), BranchAndBound(leaf=20), BranchAndBound()):
+            found = verb(given.network, given.x, given.y, loss=loss, method=method)
+            assert found.loss == exhausted.loss
+            assert found.proved
+            assert found.bound == found.loss
+            assert isinstance(found.bound, Fraction)
+
+
+@pytest.mark.parametrize("loss", Loss)
+def test_the_solver_finds_what_exhaustion_proves(loss: Loss) -> None:
+    rng = np.random.default_rng(len(loss) + 1)
+    for number in range(30):
+        width, inputs = SHAPES[number % len(SHAPES)]
+        given = instance(rng, KINDS[number % 4], width=width, inputs=inputs, points=5)
+        verb = optimal.best_neuron_mask if number % 5 == 0 else optimal.best_weight_mask
+        exhausted = verb(given.network, given.x, given.y, loss=loss)
+        found = verb(given.network, given.x, given.y, loss=loss, method=MILP())
+        assert found.loss == exhausted.loss
+        assert not found.proved
+        assert isinstance(found.bound, float)
+        assert found.gap < 1e-6
+        assert "not proved" in repr(found)
+
+
+def test_a_larger_instance_by_all_three_methods() -> None:
+    rng = np.random.default_rng(11)
+    given = instance(rng, "dyadic", width=5, inputs=4, points=16)
+    for loss in Loss:
+        call = (given.network, given.x, given.y)
+        exhausted = optimal.best_weight_mask(*call, loss=loss)
+        bounded = optimal.best_weight_mask(*call, loss=loss, method=BranchAndBound(leaf=64))
+        solved = optimal.best_weight_mask(*call, loss=loss, method=MILP())
+        assert exhausted.loss == bounded.loss == solved.loss
+        assert bounded.examined < exhausted.examined
+
+
+@pytest.mark.parametrize("loss", Loss)
+def test_no_multipliers_give_a_bound_above_the_best(loss: Loss) -> None:
+    rng = np.random.default_rng(12)
+    for number in range(60):
+        given = instance(rng, KINDS[number % 5], width=3, inputs=2, points=4)
+        x, y = sample(given.x, given.y, 2)
+        tables = tables_of(
+            given.network, x, y, layers="both", mask_biases=True, whole_neurons=False
+        )
+        every = {
+            picks: loss.measure(tables.residuals(picks))
+            for picks in itertools.product(*(range(s) for s in tables.sizes))
+        }
+        best = min(every.values())
+        near = tables.residuals(min(every, key=every.__getitem__)).astype(np.float64)
+        for multipliers in (rng.normal(size=4), near, np.sign(near), np.zeros(4)):
+            dual = evaluate(multipliers, tables.rows, tables.labels, loss)
+            assert dual.measure <= best
+            for j in range(3):
+                kept = set(dual.survivors(j, best + 1).tolist())
+                assert {p[j] for p, value in every.items() if value <= best} <= kept
+
+
+@pytest.mark.parametrize("loss", Loss)
+def test_a_stopped_search_gives_a_proved_bound(loss: Loss) -> None:
+    rng = np.random.default_rng(13)
+    strict = 0
+    for _ in range(20):
+        given = instance(rng, "dyadic", width=5, inputs=3, points=12)
+        call = (given.network, given.x, given.y)
+        best = optimal.best_weight_mask(*call, loss=loss)
+        for nodes in (1, 3):
+            method = BranchAndBound(nodes=nodes, leaf=1)
+            found = optimal.best_weight_mask(*call, loss=loss, method=method)
+            assert isinstance(found.bound, Fraction)
+            assert found.bound <= best.loss <= found.loss
+            assert found.proved == (found.bound == found.loss)
+            strict += 0 < found.bound < found.loss
+            if not found.proved:
+                assert "stopped" in found.method
+                assert found.gap > 0
+                assert "proved, gap" in repr(found)
+    assert strict
+
+
+def test_time_limits_give_the_best_so_far_and_the_gap() -> None:
+    rng = np.random.default_rng(14)
+    given = instance(rng, "dyadic", width=9, inputs=4, points=24)
+    for loss in Loss:
+        for method in (
+            Exhaustive(most=1 << 60, time_limit=1e-9),
+            BranchAndBound(time_limit=1e-9),
+            MILP(time_limit=1e-9),
+        ):
+            found = optimal.best_weight_mask(
+                given.network, given.x, given.y, loss=loss, method=method
+            )
+            assert not found.proved
+            assert found.bound < found.loss
+            assert found.gap > 0
+            assert "time" in found.method or "stopped" in found.method
+
+
+def test_weights_are_never_worse_than_neurons() -> None:
+    assert worse_weights(np.random.default_rng(15), 1500) == []
+
+
+def test_a_broken_comparison_is_seen() -> None:
+    swapped = worse_weights(
+        np.random.default_rng(15), 60, optimal.best_neuron_mask, optimal.best_weight_mask
+    )
+    assert len(swapped) > 20
+
+    def last_neuron_lost(network: OneHidden, x: Any, y: Any, **options: Any) -> Any:
+        fewer = OneHidden(network.weights[:-1], network.output[:-1],
+                          None if network.bias is None else network.bias[:-1],
+                          network.output_bias)  # fmt: skip
+        return optimal.best_weight_mask(fewer, x, y, **options)
+
+    def one_layer_only(network: OneHidden, x: Any, y: Any, **options: Any) -> Any:
+        whole = OneHidden(network.weights, network.output * 2, network.bias, network.output_bias)
+        return optimal.best_weight_mask(whole, x, y, **options)
+
+    assert worse_weights(np.random.default_rng(15), 400, last_neuron_lost)
+    assert worse_weights(np.random.default_rng(15), 400, one_layer_only)
+
+
+Solved = _milp.Solved
+LIES: dict[str, Callable[[Solved], Solved]] = {
+    "a better objective": lambda s: replace(s, objective=s.objective * 0.9),
+    "a worse objective": lambda s: replace(s, objective=s.objective * 1.1),
+    "another mask": lambda s: replace(s, weights=[w[::-1] for w in s.weights or []]),
+    "a bound above its own mask": lambda s: replace(s, bound=s.objective * 1.1),
+    "optimal, with a bound far below": lambda s: replace(s, bound=s.objective * 0.5),
+    "infeasible": lambda s: replace(s, status="infeasible"),
+    "unbounded": lambda s: replace(s, status="unbounded"),
+    "an objective that is no number": lambda s: replace(s, objective=float("nan")),
+}
+
+
+@pytest.mark.parametrize("loss", Loss)
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lying_solver_is_caught(lie: str, loss: Loss, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = _milp._highs
+    monkeypatch.setattr(_milp, "_highs", lambda *a: LIES[lie](honest(*a)))
+    given = instance(np.random.default_rng(16), "dyadic", width=3, inputs=3, points=9)
+    with pytest.raises(ClaimError, match="HiGHS"):
+        optimal.best_weight_mask(given.network, given.x, given.y, loss=loss, method=MILP())
+
+
+def test_a_worse_mask_called_optimal_is_caught_by_a_better_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A consistent lie: some mask, its own value as objective and as bound."""
+
+    def lie(cp: Any, scaled: Any, loss: Loss, tangents: Any, seconds: float) -> Solved:
+        weights = [np.eye(len(r))[0] for r in scaled.rows]
+        value = float(np.abs(scaled.residuals([0] * len(scaled.rows))).mean())
+        return Solved("optimal", value, value, 1, weights)
+
+    monkeypatch.setattr(_milp, "_highs", lie)
+    given = instance(np.random.default_rng(17), "dyadic", width=4, inputs=3, points=9)
+    with pytest.raises(ClaimError, match="no mask has"):
+        optimal.best_weight_mask(given.network, given.x, given.y, method=MILP())
+
+
+@pytest.mark.parametrize("loss", Loss)
+def test_a_solver_without_a_mask_leaves_the_descents(
+    loss: Loss, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = Solved("user_limit", float("inf"), 0.0, 0, None)
+    monkeypatch.setattr(_milp, "_highs", lambda *a: nothing)
+    given = instance(np.random.default_rng(18), "dyadic", width=4, inputs=3, points=9)
+    found = optimal.best_weight_mask(given.network, given.x, given.y, loss=loss, method=MILP())
+    assert found.bound == 0
+    assert found.gap > 0
+    assert not found.proved
+    assert "stopped early" in found.method
+
+
+def test_a_missing_solver_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    import cvxpy
+
+    given = instance(np.random.default_rng(19), "dyadic", width=2, inputs=2, points=3)
+    monkeypatch.setattr(cvxpy, "installed_solvers", lambda: ["SCS"])
+    with pytest.raises(InputError, match=r"no HiGHS here, only SCS; .*BranchAndBound"):
+        optimal.best_weight_mask(given.network, given.x, given.y, method=MILP())
+    monkeypatch.setitem(sys.modules, "cvxpy", None)
+    with pytest.raises(InputError, match=r"needs cvxpy.*BranchAndBound"):
+        optimal.best_weight_mask(given.network, given.x, given.y, method=MILP())
