@@ -36,15 +36,15 @@ Candidates: TypeAlias = ArrayLike | Products
 
 def batch(candidates: Candidates, targets: ArrayLike, most: int = MOST) -> Batch:
     """The checked batch of candidates (M, n), (n,) or (R, n) and targets (M,) or (R, K)."""
-    t = _numbers("targets", targets)
+    t = as_numbers("targets", targets)
     if isinstance(candidates, Products):
-        a, b = _numbers("Products.first", candidates.first), _factor(candidates)
+        a, b = as_numbers("Products.first", candidates.first), _factor(candidates)
         if a.shape[-1:] != b.shape[-1:] or (a.ndim == b.ndim == 2 and len(a) != len(b)):
             raise InputError(f"Products must have factors of one shape, got {a.shape}, {b.shape}")
         if a.ndim < b.ndim:
             a, b = b, a
     else:
-        a, b = _numbers("candidates", candidates), None
+        a, b = as_numbers("candidates", candidates), None
     if a.dtype != t.dtype or (b is not None and b.dtype != a.dtype):
         raise InputError(
             "candidates and targets must both be integers or both be floats, "
@@ -66,16 +66,16 @@ def batch(candidates: Candidates, targets: ArrayLike, most: int = MOST) -> Batch
             "give fewer, or split the target"
         )
     finite("targets", t)
-    _check_targets(t)
+    check_targets(t)
     per = (t.shape[1] if t.ndim == 2 else 1) if a.ndim == 2 else 0
     return Batch(a, b, t.reshape(-1), per, t.shape)
 
 
 def tolerance(batch: Batch, epsilon: ArrayLike) -> Integers | Floats:
     """`epsilon`, a scalar or of the targets' shape, as an array (M,) of the batch's dtype."""
-    wide = _numbers("epsilon", epsilon)
+    wide = as_numbers("epsilon", epsilon)
     if not batch.exact_integers and wide.dtype == np.int64:
-        wide = _numbers("epsilon", np.asarray(epsilon, np.float64))  # exact below 2^53
+        wide = as_numbers("epsilon", np.asarray(epsilon, np.float64))  # exact below 2^53
     if batch.exact_integers and wide.dtype != np.int64:
         raise InputError(
             "epsilon must be an integer where candidates and targets are integers, "
@@ -96,7 +96,7 @@ def tolerance(batch: Batch, epsilon: ArrayLike) -> Integers | Floats:
 
 
 def _factor(candidates: Products) -> Integers | Floats:
-    second = _numbers("Products.second", candidates.second)
+    second = as_numbers("Products.second", candidates.second)
     first = np.asarray(candidates.first)
     for name, values in (("first", first), ("second", second)):
         if values.ndim not in (1, 2):
@@ -104,7 +104,7 @@ def _factor(candidates: Products) -> Integers | Floats:
     return second
 
 
-def _numbers(name: str, values: ArrayLike) -> Integers | Floats:
+def as_numbers(name: str, values: ArrayLike) -> Integers | Floats:
     array = np.asarray(values)
     if array.size == 0 and array.dtype == np.float64 and not isinstance(values, np.ndarray):
         raise InputError(f"{name} must say its dtype where it is empty: give a NumPy array")
@@ -117,7 +117,7 @@ def _numbers(name: str, values: ArrayLike) -> Integers | Floats:
     raise InputError(f"{name} must be integers or floats of at most 64 bits, got {array.dtype}")
 
 
-def _check_targets(targets: Integers | Floats) -> None:
+def check_targets(targets: Integers | Floats) -> None:
     largest = int(targets.max(initial=0)), -int(targets.min(initial=0))
     if targets.dtype == np.int64 and max(largest) > FAR:
         raise InputError(

@@ -77,7 +77,7 @@ def answer(
     mine = Subsets(mask, error, found, proved)
     stopped = options.get("resume")
     if stopped is not None:
-        _take_up(stopped, _print(call, given, epsilon), mine, done)
+        take_up(stopped, _print(call, given, epsilon), mine, done)
         runs = [(start, stop) for start, stop in runs if not done[start:stop].all()]
     whole = Subsets(
         mask.reshape((*given.shape, given.n)),
@@ -104,7 +104,7 @@ def _print(call: tuple[object, ...], given: Batch, epsilon: Integers | Floats | 
     return fingerprint(call, given.candidates, given.factors, given.targets, given.shape, epsilon)
 
 
-def _take_up(stopped: Interrupted, call: str, mine: Subsets, done: Booleans) -> None:
+def take_up(stopped: Interrupted, call: str, mine: Subsets, done: Booleans) -> None:
     """Copy what an interrupted call has done."""
     if not isinstance(stopped, Interrupted):
         raise InputError(f"resume must be the Interrupted of an earlier call, got {stopped!r}")

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from strongticket.errors import InputError
 from strongticket.subsetsum._backend import Backend
-from strongticket.subsetsum._inputs import _check_targets, _numbers
+from strongticket.subsetsum._inputs import as_numbers, check_targets
 from strongticket.subsetsum._keys import Floats, Integers, Keys
 from strongticket.subsetsum._limits import MOST, REFUSED
 from strongticket.subsetsum._refusals import finite, refused
@@ -39,7 +39,7 @@ class Vectors:
 
 def vectors(candidates: ArrayLike, targets: ArrayLike) -> Vectors:
     """The checked candidates (M, n, d) or (n, d), and targets (M, d)."""
-    a, t = _numbers("candidates", candidates), _numbers("targets", targets)
+    a, t = as_numbers("candidates", candidates), as_numbers("targets", targets)
     if a.dtype != t.dtype:
         raise InputError(
             "candidates and targets must both be integers or both be floats, "
@@ -58,7 +58,7 @@ def vectors(candidates: ArrayLike, targets: ArrayLike) -> Vectors:
         )
     finite("candidates", a)
     finite("targets", t)
-    _check_targets(t)
+    check_targets(t)
     return Vectors(a[None] if a.ndim == 2 else a, t, a.ndim == 2)
 
 

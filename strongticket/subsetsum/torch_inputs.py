@@ -99,7 +99,7 @@ def given_of(candidates: Any, targets: Any, most: int) -> Given:
             f"at most {most} candidates a row can be searched, got {a.shape[-1]}; "
             "give fewer, or split the target"
         )
-    _check_targets(t)
+    check_targets(t)
     per = (t.shape[1] if t.ndim == 2 else 1) if a.ndim == 2 else 0
     return Given(a, b, t.reshape(-1), per, tuple(t.shape), False)
 
@@ -172,7 +172,7 @@ def _checked(name: str, values: Tensor) -> Tensor:
     return values.detach()
 
 
-def _check_targets(targets: Tensor) -> None:
+def check_targets(targets: Tensor) -> None:
     """One wait for the device: the extremes say all."""
     if targets.numel() == 0:
         return

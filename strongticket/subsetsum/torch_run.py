@@ -91,7 +91,7 @@ def answer(
             _block(given, start, stop, None)
     stopped = options.get("resume")
     if stopped is not None:
-        _take_up(stopped, _print(call, given, epsilon), mine, done)
+        take_up(stopped, _print(call, given, epsilon), mine, done)
         runs = [(start, stop) for start, stop in runs if not done[start:stop].all()]
 
     def whole() -> Subsets:
@@ -233,7 +233,7 @@ def _print(call: tuple[object, ...], given: Given, epsilon: Tensor | None) -> st
     return fingerprint(call, "tensors", given.shape, *host)
 
 
-def _take_up(stopped: Interrupted, call: str, mine: tuple[Tensor, ...], done: Booleans) -> None:
+def take_up(stopped: Interrupted, call: str, mine: tuple[Tensor, ...], done: Booleans) -> None:
     """Copy what an interrupted call has done."""
     if not isinstance(stopped, Interrupted):
         raise InputError(f"resume must be the Interrupted of an earlier call, got {stopped!r}")

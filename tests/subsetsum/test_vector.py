@@ -202,7 +202,7 @@ def _misses(candidates: Array, target: Array, mask: Array) -> list[Fraction]:
 def test_rows_of_several_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     """With short half lists, n = 10 is what 2p + 6 candidates are with long ones."""
     rng = np.random.default_rng(11)
-    module = importlib.import_module("strongticket.subsetsum.vector")
+    module = importlib.import_module("strongticket.subsetsum._vector")
     monkeypatch.setattr(module, "_MOST_HALF", 2)
     candidates, targets = instances(rng, "small", 12, 10, 2)
     got = subsetsum.vector(candidates, targets)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from strongticket.errors import InputError
 from strongticket.subsetsum._backend import Backend, backend_of
-from strongticket.subsetsum._inputs import Candidates, Products, _numbers, batch
+from strongticket.subsetsum._inputs import Candidates, Products, as_numbers, batch
 from strongticket.subsetsum._keys import Batch, Floats, Integers, Keys
 from strongticket.subsetsum._refusals import finite
 from strongticket.subsetsum._work import Options, check_options, over_runs, plan_runs
@@ -53,7 +53,7 @@ class Coverage:
         Raises:
             InputError: NaN, negative, another shape, or an integer that no float64 equals.
         """
-        given = _numbers("epsilon", epsilon)
+        given = as_numbers("epsilon", epsilon)
         wide = _float("epsilon", given)
         if wide.shape not in ((), self.epsilon.shape):
             raise InputError(
@@ -118,7 +118,7 @@ def coverage(candidates: Candidates, reach: ArrayLike, **options: Unpack[Options
 
 def _reach(candidates: Candidates, reach: ArrayLike) -> Integers | Floats:
     """The checked reach, one number for every row where only one was given."""
-    wide = _numbers("reach", reach)
+    wide = as_numbers("reach", reach)
     factors = [candidates.first, candidates.second] if isinstance(candidates, Products) else None
     arrays = [np.asarray(values) for values in factors or [cast(ArrayLike, candidates)]]
     integers = all(values.dtype.kind in "iu" for values in arrays)

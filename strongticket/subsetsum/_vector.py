@@ -11,7 +11,7 @@ from strongticket.errors import InputError
 from strongticket.subsetsum._backend import Backend, backend_of
 from strongticket.subsetsum._inputs import tolerance
 from strongticket.subsetsum._keys import Batch, Floats, Integers, Keys
-from strongticket.subsetsum._run import _take_up
+from strongticket.subsetsum._run import take_up
 from strongticket.subsetsum._subsets import Error, Subsets
 from strongticket.subsetsum._vectors import Vectors, goals, keys_of, radii, vectors
 from strongticket.subsetsum._work import (
@@ -106,7 +106,7 @@ def vector(
     call = fingerprint("vector", given.candidates, given.targets, wide, most)
     stopped = options.get("resume")
     if stopped is not None:
-        _take_up(stopped, call, answer, done)
+        take_up(stopped, call, answer, done)
         runs = [(start, stop) for start, stop in runs if not done[start:stop].all()]
     try:
         over_runs(chunk, runs, threads, options.get("progress"), rows)
