@@ -129,7 +129,7 @@ def backend_of(name: BackendName | Backend | None) -> Backend:
         raise InputError("backend 'torch' has no such search: use 'numba', 'numpy' or None")
     if name not in ("numba", "numpy"):
         raise InputError(
-            f"backend must be 'numba', 'numpy', 'torch' or None (either of two), got {name!r}"
+            f"backend must be 'numba', 'numpy' or None (either of them), or 'torch', got {name!r}"
         )
     try:
         return _load(name)
