@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike
 
 from strongticket.subsetsum import regimes
 from strongticket.subsetsum._backend import Backend
+from strongticket.subsetsum._fixed_size import nearest_of_size
 from strongticket.subsetsum._inputs import Candidates, batch, tolerance
 from strongticket.subsetsum._keys import Booleans, Integers, Keys
-from strongticket.subsetsum._limits import MOST, MOST_NETWORK, MOST_STREAM, REACH
+from strongticket.subsetsum._limits import MOST, MOST_NETWORK, MOST_STREAM
 from strongticket.subsetsum._run import Interval, answer
 from strongticket.subsetsum._stages import Search, nearest, recomputed, some_rows
 from strongticket.subsetsum._subsets import Subsets
@@ -212,37 +213,12 @@ def _smallest(code: Backend, keys: Keys, interval: Interval) -> Integers:
 
 def _of_size(code: Backend, keys: Keys, interval: Interval, rows: Integers, size: int) -> Integers:
     """The nearest mask of exactly `size` candidates where it is within the interval, else -1."""
-    n = keys.candidates.shape[1]
-    raised = keys.reach[rows] <= REACH // (2 * n + 1) - 8 if n <= MOST_NETWORK else np.zeros(1) > 0
-    if raised.all():
-        numbers = _by_raising(code, keys, rows, size)
-    else:
-        every = np.full(len(keys.whole), -1, np.int64)
-        aim, tag = keys.tagged
-        goal = (aim, tag, np.full(len(aim), size), rows)
-        code.module("sizes").of_size(keys.candidates, keys.step, *goal, every)
-        numbers = every[rows]
+    numbers = nearest_of_size(code, keys, rows, np.full(rows.size, size))
     # A sum of 0 would have been met at size 0, so no mask is cleared here.
-    sums = recomputed(code, some_rows(keys, rows), np.maximum(numbers, 0))
+    sums = recomputed(code, some_rows(keys, rows), numbers)
     low, high = interval
-    good = (numbers >= 0) & (low[rows] <= sums) & (sums <= high[rows])
-    numbers[~good] = -1
+    numbers[(sums < low[rows]) | (sums > high[rows])] = -1
     return numbers
-
-
-def _by_raising(code: Backend, keys: Keys, rows: Integers, size: int) -> Integers:
-    """The nearest mask of exactly `size` candidates, by the network.
-
-    Candidates raised by B and the target by size * B: with B beyond twice what any sum can miss
-    the target by, every subset of another size is farther away than every one of this size.
-    """
-    shift = 2 * keys.reach[rows] + 8
-    units = keys.candidates[rows * keys.step] + shift[:, None]
-    reach = units.sum(axis=1)
-    whole, fraction = keys.near
-    goal = (whole[rows] + size * shift, fraction[rows], keys.hard[rows])
-    raised = Keys(units, 1, keys.exponents, np.zeros_like(reach), reach, *goal)
-    return nearest(code, raised, np.arange(rows.size))
 
 
 def _bits(keys: Keys, low: Integers, high: Integers) -> Integers:

@@ -13,7 +13,7 @@ from subset_oracles import assert_errors_are_true, every_mask, numbers_of, ratio
 
 from strongticket import subsetsum
 from strongticket.errors import InputError
-from strongticket.subsetsum import _keys, _verbs, rows_numba, rows_numpy
+from strongticket.subsetsum import _keys, rows_numba, rows_numpy
 from strongticket.subsetsum._limits import NARROW, REACH
 
 BACKENDS: tuple[Any, ...] = ("numba", "numpy")
@@ -187,30 +187,3 @@ def test_the_reach_is_2_to_the_60_and_no_more(backend: Any) -> None:
     beyond = np.array([[1 << 59, 1 << 59, 1]])
     with pytest.raises(InputError, match="1152921504606846977"):
         subsetsum.best(beyond, np.array([0]), backend=backend)
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_raised_candidates_do_not_overflow(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both sides of the reach up to which candidates are raised: the same, and right."""
-    n = 9
-    limit = REACH // (2 * n + 1) - 8  # 2^55.8
-    rng = np.random.default_rng(7)
-    calls = []
-    honest = _verbs._by_raising
-
-    def counted(*arguments: Any) -> Any:
-        calls.append(arguments[1].reach[arguments[2]].max())
-        return honest(*arguments)
-
-    monkeypatch.setattr(_verbs, "_by_raising", counted)
-    for reach, raised in ((limit, True), (limit + 1, False), (REACH, False)):
-        a = rng.integers(0, reach // n, (30, n))
-        a[:, 0] += reach - a.sum(axis=1)
-        a[::2] *= -1
-        t = a[:, 2:8].sum(axis=1)  # six candidates, and the only such subset in reach
-        calls.clear()
-        got = subsetsum.sparsest(a, t, 0, backend=backend)
-        assert got.size.tolist() == [6] * 30
-        assert (got.error == 0).all()
-        assert bool(calls) == raised
-        assert max(calls, default=0) <= limit
