@@ -5,8 +5,8 @@ Then, on 32 points, the seconds until a method has nothing left to do: `MILP` (c
 and our own `BranchAndBound`, which proves, beside it. The bars are those of the MILP: 40 maskable
 weights in 60 s for the mean absolute and the worst-case loss, 24 for the mean squared loss.
 
-Weights are U[-1, 1], inputs uniform on the grid 2^-8, the labels a ReLU neuron of norm 1 ("neuron"),
-a pruned part of the network itself and noise of deviation .01 ("planted"), or noise ("noise").
+Weights are U[-1, 1], inputs uniform on the grid 2^-8. The labels are a ReLU neuron of norm 1
+("neuron"), a pruned part of the network itself with noise of deviation .01 ("planted"), or noise.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -81,16 +82,14 @@ def seconds(work: Callable[[], Optimum], clock: Callable[[], float]) -> tuple[fl
 
 def exhaustion(repeats: int, quick: bool) -> list[tuple[str, ...]]:
     """One row a loss and shape: distinct masks a second of CPU time."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     small = Task(3, 3, "both", 64, "neuron")
     for loss in Loss:
         small.solve(0, loss, Exhaustive())  # compiles
         for width, inputs in ((6, 4), (3, 8)) if quick else ((6, 4), (3, 8), (7, 4), (9, 3)):
             task = Task(width, inputs, "both", 64, "neuron")
-            runs = [
-                seconds(lambda t=task, m=loss: t.solve(0, m, Exhaustive()), time.thread_time)  # type: ignore[misc]
-                for _ in range(repeats)
-            ]
+            work = partial(task.solve, 0, loss, Exhaustive())
+            runs = [seconds(work, time.thread_time) for _ in range(repeats)]
             cost = min(run[0] for run in runs)
             rate = runs[0][1].examined / cost
             rows.append(
@@ -125,7 +124,7 @@ SOLVED_SQUARED: tuple[tuple[int, int, Literal["first", "output", "both"]], ...] 
 
 def solving(seeds: int, limit: float) -> list[tuple[str, ...]]:
     """One row a loss, shape and kind of labels: the slowest of some seeds, wall time."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     Task(2, 2, "both", 8, "noise").solve(0, Loss.WORST_CASE, MILP())  # imports cvxpy
     for loss in (Loss.MEAN_ABSOLUTE, Loss.WORST_CASE, Loss.MEAN_SQUARED):
         for width, inputs, layers in SOLVED_SQUARED if loss is Loss.MEAN_SQUARED else SOLVED:
@@ -134,14 +133,10 @@ def solving(seeds: int, limit: float) -> list[tuple[str, ...]]:
                 task = Task(width, inputs, layers, 32, kind)
                 milp, ours, gap, closed, agree = 0.0, 0.0, 0.0, 0, True
                 for seed in range(seeds):
-                    time_milp, claimed = seconds(
-                        lambda t=task, s=seed, m=loss: t.solve(s, m, MILP(limit)),  # type: ignore[misc]
-                        time.perf_counter,
-                    )
-                    time_ours, proved = seconds(
-                        lambda t=task, s=seed, m=loss: t.solve(s, m, BranchAndBound(limit)),  # type: ignore[misc]
-                        time.perf_counter,
-                    )
+                    solved = partial(task.solve, seed, loss, MILP(limit))
+                    time_milp, claimed = seconds(solved, time.perf_counter)
+                    bounded = partial(task.solve, seed, loss, BranchAndBound(limit))
+                    time_ours, proved = seconds(bounded, time.perf_counter)
                     milp, ours = max(milp, time_milp), max(ours, time_ours)
                     gap = max(gap, claimed.gap)
                     closed += proved.proved
@@ -171,19 +166,17 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="smaller shapes, one seed")
     parser.add_argument("--limit", type=float, default=60.0, help="seconds a solve (default 60)")
     chosen = parser.parse_args()
-    columns = ("shape", "loss", "bits", "distinct masks", "s", "million/s", "rate/bar")
     show.table(
         "exhaustion on 64 points, CPU time of one thread (everything that the caller waits for)",
-        columns,
+        ("shape", "loss", "bits", "distinct masks", "s", "million/s", "rate/bar"),
         exhaustion(2 if chosen.quick else 5, chosen.quick),
-    )
-    columns = (
-        *("shape", "layers", "bits", "loss", "labels", "MILP s", "MILP/bar", "MILP gap"),
-        *("ours s", "ours/MILP", "proved", "same loss"),
     )
     show.table(
         "MILP and branch and bound on 32 points, wall time, the slowest seed",
-        columns,
+        (
+            *("shape", "layers", "bits", "loss", "labels", "MILP s", "MILP/bar", "MILP gap"),
+            *("ours s", "ours/MILP", "proved", "same loss"),
+        ),
         solving(1 if chosen.quick else 3, chosen.limit),
     )
 

@@ -91,7 +91,8 @@ def least(
     labels_small = _rounded(labels, shift)
     best: tuple[int, ...] | None = None
     measure, done = below, 0
-    while done < total and time.monotonic() < end and limit >= 0:
+    # Below measure 0 there is nothing, and the first 0 is the one of the least number.
+    while done < total and time.monotonic() < end and state[1] >= 0:
         until = min(total, done + max(1, _CHUNK // len(tail)))
         _scan()(
             head, starts, digits, done, until - done, tail, labels_small, _KINDS[loss], slack,
@@ -108,7 +109,7 @@ def least(
     if shift:
         near = near[found[1, : state[2]] <= state[1]]
     best, measure = _settled(near, rows, labels, loss, best, measure)
-    complete = done == total or limit < 0
+    complete = done == total or state[1] < 0
     examined = done * len(tail) + int(state[5])
     return Least(best, -1 if best is None or measure is None else measure, examined, complete)
 

@@ -74,11 +74,16 @@ def solve(tables: Tables, loss: Loss, method: MILP) -> Answer:
         if not math.isnan(solved.bound):
             bound = max(bound, solved.bound)
         picks = _picks(solved, tables.sizes)
+        if picks is None and solved.status == "optimal":
+            raise ClaimError(
+                "HiGHS calls its answer optimal, and it takes no row of some table; its answer is "
+                "refused. Use method=BranchAndBound() or Exhaustive()"
+            )
         if picks is not None:
             _hold(scaled, loss, tangents, solved, picks, slack)
             best = min(best, picks, key=_measure(tables, loss))
         _check_bound(bound, _scaled_loss(tables, scaled, best, loss), loss, slack)
-        if solved.status != "optimal" or picks is None:
+        if picks is None or solved.status != "optimal":
             break
         if not tangents or picks in cut:
             finished = True
@@ -161,9 +166,11 @@ def _first_tangents(scaled: Scaled, best: Sequence[int]) -> list[Floats]:
 
 def _picks(solved: Solved, sizes: Sequence[int]) -> tuple[int, ...] | None:
     """The rows that the binaries choose, None where they choose none."""
-    if solved.weights is None or any(w.max() < 0.5 for w in solved.weights):
+    if solved.weights is None or (solved.status != "optimal" and math.isinf(solved.objective)):
         return None
     if tuple(len(w) for w in solved.weights) != tuple(sizes):
+        return None
+    if any(not w.max() > 0.5 for w in solved.weights):
         return None
     return tuple(int(w.argmax()) for w in solved.weights)
 

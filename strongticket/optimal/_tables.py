@@ -23,7 +23,7 @@ from strongticket.tickets import Mask
 
 Layers = Literal["first", "output", "both"]
 Integers = NDArray[np.int64]
-MOST_ENTRIES = 1 << 24  # integers of one neuron's table
+MOST_ENTRIES = 1 << 22  # integers of one neuron's table
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,16 +57,22 @@ def test_the_solver_finds_what_exhaustion_proves(loss: Loss) -> None:
         assert "not proved" in repr(found)
 
 
-def test_a_larger_instance_by_all_three_methods() -> None:
+@pytest.mark.parametrize("labels", ["noise", "planted", "nearly planted"])
+def test_a_larger_instance_by_all_three_methods(labels: str) -> None:
     rng = np.random.default_rng(11)
     given = instance(rng, "dyadic", width=5, inputs=4, points=16)
+    network, x, y = given.network, given.x, given.y
+    if labels != "noise":
+        kept = network.weights * (rng.random((5, 4)) < 0.6)
+        y = np.maximum(x @ kept.T, 0) @ network.output
+        y = y + (labels == "nearly planted") * rng.integers(-3, 4, 16) / 256
     for loss in Loss:
-        call = (given.network, given.x, given.y)
-        exhausted = optimal.best_weight_mask(*call, loss=loss)
-        bounded = optimal.best_weight_mask(*call, loss=loss, method=BranchAndBound(leaf=64))
-        solved = optimal.best_weight_mask(*call, loss=loss, method=MILP())
+        exhausted = optimal.best_weight_mask(network, x, y, loss=loss)
+        bounded = optimal.best_weight_mask(network, x, y, loss=loss, method=BranchAndBound(leaf=64))
+        solved = optimal.best_weight_mask(network, x, y, loss=loss, method=MILP())
         assert exhausted.loss == bounded.loss == solved.loss
-        assert bounded.examined < exhausted.examined
+        assert (exhausted.loss == 0) == (labels == "planted")
+        assert bounded.examined < exhausted.examined or labels == "planted"
 
 
 @pytest.mark.parametrize("loss", Loss)
@@ -165,6 +171,8 @@ LIES: dict[str, Callable[[Solved], Solved]] = {
     "optimal, with a bound far below": lambda s: replace(s, bound=s.objective * 0.5),
     "infeasible": lambda s: replace(s, status="infeasible"),
     "unbounded": lambda s: replace(s, status="unbounded"),
+    "no choice": lambda s: replace(s, weights=[w * 0 for w in s.weights or []]),
+    "nothing at all": lambda s: replace(s, weights=None),
     "an objective that is no number": lambda s: replace(s, objective=float("nan")),
 }
 
