@@ -17,6 +17,7 @@ from subset_oracles import (
 )
 
 from strongticket import subsetsum
+from strongticket.subsetsum import enumerate_numba, enumerate_numpy
 
 
 def tolerances(rng: np.random.Generator, candidates: np.ndarray, rows: int) -> np.ndarray:
@@ -131,3 +132,27 @@ def test_integer_tolerances_of_any_size() -> None:
     assert subsetsum.within(a, t, 2**63 - 1).found.all()
     assert not subsetsum.within(a, t, 2**61 - 15).found.any()
     assert subsetsum.within(a, t, 2**61 - 14).found.all()
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 8, 9, 10, 16, 17, 18, 21, 24, 32, 33, 34, 48, 62])
+def test_kernels_agree_at_every_width(n: int) -> None:
+    """Enumeration alone, as far as each size: runs of 8, 16, 32 and 64 sums end inside a row."""
+    rng = np.random.default_rng(n)
+    rows, sizes = np.arange(40)[::-1].copy(), range(min(n + 1, 5 if n <= 24 else 4))
+    for dtype, size in ((np.int32, 3), (np.int32, 1 << 22), (np.int64, 1 << 53)):
+        a = rng.integers(-size, size + 1, (40, n))
+        kept = rng.random((40, n)) < rng.uniform(0, 4 / max(n, 4), (40, 1))
+        low = (a * kept).sum(axis=1) - rng.integers(0, 2, 40)
+        high = low + rng.integers(-1, 3, 40)
+        reach = np.abs(a).sum(axis=1)  # as far as intervals go: one beyond all sums
+        low[::9], high[::9] = reach[::9] + 1, reach[::9]
+        low[1::9] = -reach[1::9]
+        zero, got = np.empty(0, dtype), np.zeros((2, 40), np.int64)
+        for most in (*sizes, -1):
+            for k, code in enumerate((enumerate_numba, enumerate_numpy)):
+                if most >= 0:
+                    code.least_size(a, 1, low, high, rows, most, zero, got[k])
+                else:
+                    code.first_hit(a, 1, low, high, rows, min(n, 13), zero, got[k])
+            assert (got[0] == got[1]).all()
+            assert (got[0] < 0).any()
