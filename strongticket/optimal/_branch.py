@@ -69,6 +69,7 @@ def branch_and_bound(tables: Tables, loss: Loss, method: BranchAndBound) -> Answ
     order = itertools.count()
     root: Node = tuple(np.arange(len(r)) for r in tables.rows)
     search.heap = [(0.0, next(order), Fraction(0), root)]
+    most_measure = max(search.measure, 1)  # fixed, so that the heap's keys are comparable floats
     stopped: Fraction | None = None
     while search.heap:
         _, _, bound, node = heapq.heappop(search.heap)
@@ -81,7 +82,8 @@ def branch_and_bound(tables: Tables, loss: Loss, method: BranchAndBound) -> Answ
             stopped = min([bound, *(entry[2] for entry in search.heap)])
             break
         for child_bound, child in _children(search, node, bound, method.leaf, end):
-            heapq.heappush(search.heap, (float(child_bound), next(order), child_bound, child))
+            key = float(child_bound / most_measure)
+            heapq.heappush(search.heap, (key, next(order), child_bound, child))
     name = "branch and bound" if stopped is None else "branch and bound that was stopped"
     limit = None
     if stopped is not None and stopped < search.measure:

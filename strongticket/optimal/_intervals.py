@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from strongticket.optimal._duals import Rows
-from strongticket.optimal._integers import Array
+from strongticket.optimal._integers import Array, largest
 from strongticket.optimal._losses import Loss
 
 # Distances are exact integers and only their measure is a float: relative errors of at most
@@ -24,6 +24,10 @@ def possible(
     of the other tables; the measure of the distances of these ranges from 0 is a lower bound.
     That is weak duality once more, with multipliers of its own for every row.
     """
+    # Integers that floats do not hold (of points with long denominators) are halved a few times:
+    # distances rounded down, what was reached up.
+    spare = max(0, sum(largest(r) for r in rows).bit_length() - 400)
+    enough = float(-(-reached >> spare * (2 if loss is Loss.MEAN_SQUARED else 1)))
     left = [np.arange(len(r)) for r in rows]
     low = [r.min(axis=0) for r in rows]
     high = [r.max(axis=0) for r in rows]
@@ -35,8 +39,8 @@ def possible(
             part = table[left[j]]
             below = least + high[j] - part
             above = part - (most + low[j])
-            distance = np.maximum(np.maximum(below, above), 0).astype(np.float64)
-            keep = _measures(distance, loss) * (1 - _ALLOWANCE) < float(reached)
+            distance = (np.maximum(np.maximum(below, above), 0) >> spare).astype(np.float64)
+            keep = _measures(distance, loss) * (1 - _ALLOWANCE) < enough
             if keep.all():
                 continue
             left[j] = left[j][keep]

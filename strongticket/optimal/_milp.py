@@ -53,6 +53,11 @@ def solve(tables: Tables, loss: Loss, method: MILP) -> Answer:
     end = time.monotonic() + method.time_limit
     cp = _cvxpy()
     scaled = Scaled.of(tables)
+    if not 2.0**-300 < scaled.scale < 2.0**300:
+        raise InputError(
+            "method=MILP() computes in floats and needs residuals between 2^-300 and 2^300; scale "
+            "weights, points and labels, or use method=BranchAndBound() or Exhaustive()"
+        )
     descents = [[0] * len(tables.rows), [len(r) - 1 for r in tables.rows]]
     best = min((scaled.descend(p, loss) for p in descents), key=_measure(tables, loss))
     # Binaries within the tolerance of integers and rows within it move a residual by no more.

@@ -93,6 +93,32 @@ def test_values_are_taken_for_exactly_what_they_are() -> None:
     assert float16.loss == optimal.best_weight_mask(NETWORK, X, Y, loss="mean squared").loss
 
 
+@pytest.mark.parametrize("loss", optimal.Loss)
+def test_numbers_beyond_floats_are_compared_exactly(loss: optimal.Loss) -> None:
+    """Residuals of some 2^1800, then units of some 2^-3000."""
+    rng = np.random.default_rng(0)
+    weights, x = rng.uniform(0.5, 1, (4, 2)) * 2.0**900, rng.uniform(-1, 1, (6, 2)) * 2.0**900
+    small = OneHidden(weights * 2.0**-900, np.ones(4))
+    y = rng.integers(0, 3, 6)
+    labels = np.array([Fraction(int(v)) * 2**1800 for v in y], object)
+    long = np.empty((6, 2), object)
+    long[:] = [[Fraction(int(a), 3**150 + 2 * i + j) * 3**150 for j, a in enumerate(row)]
+               for i, row in enumerate((x * 2.0**-870).astype(np.int64))]  # fmt: skip
+    for network, points, wanted in (
+        (OneHidden(weights, np.ones(4)), x, labels),
+        (small, long, y),
+    ):
+        best = optimal.best_weight_mask(network, points, wanted, loss=loss)
+        assert "Optimum(" in repr(best)
+        for leaf in (1, 16):
+            method = BranchAndBound(leaf=leaf)
+            found = optimal.best_weight_mask(network, points, wanted, loss=loss, method=method)
+            assert found.loss == best.loss
+            assert found.proved
+    with pytest.raises(InputError, match="2\\^-300"):
+        optimal.best_weight_mask(OneHidden(weights, np.ones(4)), x, labels, method=MILP())
+
+
 def test_a_given_array_is_not_the_networks() -> None:
     weights = np.ones((1, 1))
     network = OneHidden(weights, np.ones(1))

@@ -119,6 +119,31 @@ def test_more_near_ties_than_there_is_room_for(scan: str, monkeypatch: pytest.Mo
             assert found.examined == found.distinct
 
 
+@pytest.mark.parametrize("scan", ["numba", "numpy"])
+@pytest.mark.parametrize("loss", Loss)
+def test_the_least_of_many_near_ties_wherever_it_stands(
+    scan: str, loss: Loss, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if scan == "numpy":
+        monkeypatch.setattr(_exhaustive, "_scan", lambda: _scan_numpy.scan)
+    monkeypatch.setattr(_exhaustive, "FOUND", 3)
+    monkeypatch.setattr(_exhaustive, "TAIL", 4)
+    rng = np.random.default_rng(7)
+    for place in range(24):
+        crumbs = rng.integers(1, 9, 24)  # far below what 62 bits tell apart beside 2^90
+        crumbs[place] = 0
+        first = np.array([[int(c)] for c in rng.permutation(3)], object)
+        rows = [first, np.array([[2**90 + 3 * int(c)] for c in crumbs], object)]
+        labels = np.zeros(1, np.int64).astype(object)
+        found = _exhaustive.least(rows, labels, loss)
+        sums = (rows[1][:, None, 0] + rows[0][None, :, 0]).reshape(-1).tolist()
+        assert found.picks is not None
+        number = found.picks[0] + len(rows[0]) * found.picks[1]
+        assert number == sums.index(min(sums))
+        assert found.measure == loss.measure(np.array([min(sums)], object))
+        assert found.examined == len(sums)
+
+
 def test_exact_ties_in_53_bits_go_to_the_least_number() -> None:
     rng = np.random.default_rng(6)
     for loss in Loss:
