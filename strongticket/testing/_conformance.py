@@ -35,7 +35,7 @@ def check_pruner(
             (bool or 0/1, NumPy or torch) or `Pruned`. For functions that prune a torch module in
             place see `pruner_from_module` and `torch_pruner`.
         claims: what it claims; None: `Claims()`.
-        examples: cases a check; None: as many as the Hypothesis profile says.
+        examples: cases a check; None: a quarter of what the Hypothesis profile says.
         extra: more checks by name, each called with (pruner, instance): ``pruner(weights, density,
             seed)`` gives boolean masks; a check raises where something is wrong.
 
@@ -55,7 +55,8 @@ def check_pruner(
 
 def hold(check: Check, prune: Pruner, claims: Claims, examples: int | None) -> None:
     """Run one check on as many instances as asked; its name goes before what it says."""
-    call, most = Call(prune), settings().max_examples if examples is None else examples
+    call = Call(prune)
+    most = max(10, settings().max_examples // 4) if examples is None else examples
 
     @settings(
         max_examples=most,

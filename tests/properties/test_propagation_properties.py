@@ -43,7 +43,7 @@ def telescoped(sizes: list[Fraction], errors: list[Fraction], radius: Fraction) 
 @st.composite
 def pairs(draw: st.DrawFn, domain: Any, biases: bool | None = False) -> tuple[Ticket, Target]:
     """A ticket and a target near its collapse or far from it."""
-    ticket = draw(two_layer_tickets(biases=biases))
+    ticket = draw(two_layer_tickets(biases=biases, max_hidden=10))
     layers, moved = effective(ticket), draw(st.sampled_from((0.0, 2.0**-6, 1.0)))
     arrays = []
     for plus, _, bias in layers:
@@ -202,9 +202,8 @@ def test_35_per_weight_errors_bound_a_layer(case: Any) -> None:
             assert int(sized.max()) <= bound * int(np.abs(x).max())
 
 
-@share(0.5)
 @given(
-    pairs(domains(radius=2.0), biases=None).flatmap(
+    pairs(st.one_of(st.just(Box(-1.0, 1.0)), domains()), biases=None).flatmap(
         lambda p: st.tuples(st.just(p), inputs(p[1].domain, p[1].widths[0]))
     )
 )
@@ -215,7 +214,7 @@ def test_36_no_input_beats_a_certificate(case: Any) -> None:
     found = distance(goal, ticket, x)
     square = isinstance(goal.domain, Ball)
     assert found <= (bound * bound if square else bound)
-    ascended = attack(ticket, goal, starts=4, steps=4).exact_distance
+    ascended = attack(ticket, goal, starts=8, steps=6).exact_distance
     assert ascended <= bound
     if bound:
         target(float(ascended / bound), label="attack / certificate")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import unittest
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -427,3 +428,12 @@ def test_a_numpy_pruner_is_checked_without_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_the_page_on_testing_shows_the_test_of_ten_lines() -> None:
+    here = Path(__file__)
+    shown = (here.parents[2] / "docs" / "testing.md").read_text("utf-8")
+    file = (here.parent / "test_torch_prune.py").read_text("utf-8")
+    assert f"```python\n{file}```" in shown
+    function = file[file.index("def test_torch_prune") :]
+    assert len(function.strip().split("\n")) <= 10
