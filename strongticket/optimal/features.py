@@ -26,7 +26,7 @@ from strongticket.bounds import rational
 from strongticket.errors import InputError
 from strongticket.networks import Network
 from strongticket.optimal._feature_bounds import Problem, lower_bound
-from strongticket.optimal._integers import Array, integers, wide
+from strongticket.optimal._integers import Array
 from strongticket.optimal._losses import Loss, sample
 from strongticket.optimal._network import OneHidden
 
@@ -194,14 +194,16 @@ def _float_fit(
     """(coefficients, multipliers of the residuals), both only proposals."""
     z, t = problem.floats()
     if loss is Loss.MEAN_SQUARED and low is None:
-        found, *_ = np.linalg.lstsq(z, t, rcond=None)
+        found = np.asarray(np.linalg.lstsq(z, t, rcond=None)[0], np.float64)
         return found, t - z @ found
     cp = _cvxpy()
     size = max(float(np.abs(z).max(initial=0.0)), 2.0**-1000)
     unit = max(float(np.abs(t).max()), 2.0**-1000)
     c, limits = cp.Variable(z.shape[1]), []  # in units of unit / size
     if low is not None and high is not None:
-        ends = [np.array([float(v) for v in end], np.float64) * (size / unit) for end in (low, high)]
+        ends = [
+            np.array([float(v) for v in end], np.float64) * (size / unit) for end in (low, high)
+        ]
         limits = [c >= ends[0], c <= ends[1]]
     residual = t / unit - (z / size) @ c
     if loss is Loss.MEAN_SQUARED:
