@@ -14,7 +14,7 @@ from strongticket.subsetsum._limits import MOST_NETWORK
 from strongticket.subsetsum.regimes import BySize, Enumerate, Network, Regime, Stream, UntilHit
 from strongticket.subsetsum.torch_keys import Keys, at
 from strongticket.subsetsum.torch_rows import subsets_of
-from strongticket.subsetsum.triton_door import triton_nearest
+from strongticket.subsetsum.triton_door import triton_kernels
 
 _NUMBERED = 15
 """So many candidates are enumerated before `UntilHit` goes on one by one."""
@@ -126,9 +126,14 @@ def nearest(keys: Keys, memory: int) -> Tensor:
 def hits(keys: Keys, low: Tensor, high: Tensor, bits: int, memory: int) -> Tensor:
     """The least mask number below 2^bits within [low, high], -1 where there is none."""
     found = torch.full_like(low, -1)
+    kernels = triton_kernels(low.device) if bits else None
     for dtype, rows in keys.widths():
-        goal = (keys.some(rows), at(low, rows), at(high, rows))
-        _put(found, rows, torch_enumerate.first_hit(*goal, bits, dtype, memory))
+        some, least, most = keys.some(rows), at(low, rows), at(high, rows)
+        if kernels is not None:
+            got = kernels.first_hit(some.units, some.of, least, most, bits, dtype)
+        else:
+            got = torch_enumerate.first_hit(some, least, most, bits, dtype, memory)
+        _put(found, rows, got)
     return found
 
 
@@ -144,9 +149,9 @@ def smallest(keys: Keys, low: Tensor, high: Tensor, most_size: int, memory: int)
 def _network(
     units: Tensor, of: Tensor | None, aims: Tensor, dtype: torch.dtype, memory: int
 ) -> Tensor:
-    kernel = triton_nearest(units.device) if units.is_cuda else None
-    if kernel is not None:
-        return kernel(units, of, aims, dtype)
+    kernels = triton_kernels(units.device)
+    if kernels is not None:
+        return kernels.nearest(units, of, aims, dtype)
     return torch_network.solve(units, of, aims, dtype, memory)
 
 
