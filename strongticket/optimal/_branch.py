@@ -130,6 +130,30 @@ def _children(
     yield from _halves(node, floats, weights, bound)
 
 
+def without_hope(tables: Tables, loss: Loss, reached: int, seconds: float) -> Node:
+    """The rows of each table that a choice of measure up to `reached` can use, by exact bounds.
+
+    Ranges and the dual bound of one relaxation after another, as at the root of the search.
+    """
+    end = time.monotonic() + seconds
+    scaled = Scaled.of(tables)
+    node: Node = tuple(np.arange(len(r)) for r in tables.rows)
+    before = 0
+    while _size(node) != before and time.monotonic() < end:
+        before = _size(node)
+        rows = [r[left] for r, left in zip(tables.rows, node, strict=True)]
+        inside = possible(rows, tables.labels, loss, reached + 1)
+        assert inside is not None, "what was reached is gone"
+        node = _part(node, inside)
+        rows = [r[left] for r, left in zip(tables.rows, node, strict=True)]
+        floats = [r[left] for r, left in zip(scaled.rows, node, strict=True)]
+        relaxed = relax(floats, scaled.labels, loss, end - time.monotonic())
+        if relaxed is not None:
+            dual = evaluate(relaxed[0], rows, tables.labels, loss)
+            node = _part(node, [dual.survivors(j, reached + 1) for j in range(len(node))])
+    return node
+
+
 def _part(node: Node, kept: Sequence[Rows]) -> Node:
     return tuple(left[k] for left, k in zip(node, kept, strict=True))
 

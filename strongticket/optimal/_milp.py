@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from strongticket.errors import ClaimError, InputError
+from strongticket.optimal._branch import without_hope
 from strongticket.optimal._floats import Floats, Scaled, measures
 from strongticket.optimal._losses import Loss
 from strongticket.optimal._methods import MILP, Answer
@@ -58,8 +59,14 @@ def solve(tables: Tables, loss: Loss, method: MILP) -> Answer:
             "method=MILP() computes in floats and needs residuals between 2^-300 and 2^300; scale "
             "weights, points and labels, or use method=BranchAndBound() or Exhaustive()"
         )
-    descents = [[0] * len(tables.rows), [len(r) - 1 for r in tables.rows]]
-    best = min((scaled.descend(p, loss) for p in descents), key=_measure(tables, loss))
+    starts = [[0] * len(tables.rows), [len(r) - 1 for r in tables.rows]]
+    descents = (scaled.descend(p, loss, pairs=True) for p in starts)
+    best = min(descents, key=_measure(tables, loss))
+    # Rows that only worse masks use are left out of the programme: exact bounds say which.
+    left_in = without_hope(tables, loss, _measure(tables, loss)(best), method.time_limit / 4)
+    best = tuple(int(np.searchsorted(r, p)) for r, p in zip(left_in, best, strict=True))
+    tables = tables.part(left_in)
+    scaled = Scaled.of(tables)
     # Binaries within the tolerance of integers and rows within it move a residual by no more.
     slack = TOLERANCE * (sum(tables.sizes) + len(tables.rows) + 2)
     tangents = _first_tangents(scaled, best) if loss is Loss.MEAN_SQUARED else []
@@ -78,28 +85,29 @@ def solve(tables: Tables, loss: Loss, method: MILP) -> Answer:
             )
         if not math.isnan(solved.bound):
             bound = max(bound, solved.bound)
-        picks = _picks(solved, tables.sizes)
-        if picks is None and solved.status == "optimal":
+        chosen = _picks(solved, tables.sizes)
+        if chosen is None and solved.status == "optimal":
             raise ClaimError(
                 "HiGHS calls its answer optimal, and it takes no row of some table; its answer is "
                 "refused. Use method=BranchAndBound() or Exhaustive()"
             )
-        if picks is not None:
-            _hold(scaled, loss, tangents, solved, picks, slack)
-            best = min(best, picks, key=_measure(tables, loss))
+        if chosen is not None:
+            _hold(scaled, loss, tangents, solved, chosen, slack)
+            best = min(best, chosen, key=_measure(tables, loss))
         _check_bound(bound, _scaled_loss(tables, scaled, best, loss), loss, slack)
-        if picks is None or solved.status != "optimal":
+        if chosen is None or solved.status != "optimal":
             break
-        if not tangents or picks in cut:
+        if not tangents or chosen in cut:
             finished = True
             break
-        cut.add(picks)
-        tangents.append(scaled.residuals(picks))
+        cut.add(chosen)
+        tangents.append(scaled.residuals(chosen))
     name = "HiGHS" if loss is not Loss.MEAN_SQUARED else "HiGHS, by outer approximation"
     stopped = "" if finished else ", stopped early by its time limit"
     # Within its tolerances a solver's bound may lie above the loss; a loss bounds them all.
     bound = min(max(bound, 0.0), _scaled_loss(tables, scaled, best, loss))
-    return Answer(best, scaled.loss(bound, loss), 0, nodes, name + stopped)
+    picks = [int(r[p]) for r, p in zip(left_in, best, strict=True)]
+    return Answer(picks, scaled.loss(bound, loss), 0, nodes, name + stopped)
 
 
 def _cvxpy() -> Any:

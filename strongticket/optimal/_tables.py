@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal, get_args
 
@@ -61,6 +61,12 @@ class Tables:
     def combinations(self) -> int:
         """The number of distinct masks: one row of each table."""
         return math.prod(self.sizes)
+
+    def part(self, kept: Sequence[Integers]) -> Tables:
+        """The tables with these rows of each only."""
+        rows = tuple(r[left] for r, left in zip(self.rows, kept, strict=True))
+        codes = tuple(c[left] for c, left in zip(self.codes, kept, strict=True))
+        return replace(self, rows=rows, codes=codes)
 
     def residuals(self, picks: Sequence[int]) -> Array:
         """Labels minus outputs where row picks[j] of table j is taken, as Python integers."""

@@ -16,9 +16,10 @@ from optimal_oracles import KINDS, instance, worse_weights
 from strongticket import optimal
 from strongticket.errors import ClaimError, InputError
 from strongticket.optimal import MILP, BranchAndBound, Exhaustive, Loss, OneHidden, _milp
-from strongticket.optimal._duals import evaluate
+from strongticket.optimal._branch import without_hope
+from strongticket.optimal._duals import DualBound, evaluate
 from strongticket.optimal._losses import sample
-from strongticket.optimal._tables import tables_of
+from strongticket.optimal._tables import Tables, tables_of
 
 SHAPES = ((2, 2), (3, 2), (4, 1), (2, 3), (5, 2))
 
@@ -96,6 +97,41 @@ def test_no_multipliers_give_a_bound_above_the_best(loss: Loss) -> None:
             for j in range(3):
                 kept = set(dual.survivors(j, best + 1).tolist())
                 assert {p[j] for p, value in every.items() if value <= best} <= kept
+
+
+@pytest.mark.parametrize("loss", Loss)
+def test_survivors_are_those_whose_own_bound_is_below_what_was_reached(loss: Loss) -> None:
+    rng = np.random.default_rng(20)
+    for _ in range(400):
+        slack, norm, reached = (int(v) for v in rng.integers((-9, 1, 1), (10, 9, 12)))
+        products = np.concatenate([[0], rng.integers(0, 12, 5)])
+        dual = DualBound(loss, slack, norm, (products,))
+        bounds = [DualBound(loss, slack + int(p), norm, ()).measure for p in products]
+        kept = [j for j, bound in enumerate(bounds) if bound < reached]
+        assert dual.survivors(0, reached).tolist() == kept
+
+
+@pytest.mark.parametrize("loss", Loss)
+def test_rows_without_hope_are_in_no_choice_as_good(loss: Loss) -> None:
+    rng = np.random.default_rng(21)
+    fewer = 0
+    for number in range(25):
+        given = instance(rng, KINDS[number % 5], width=3, inputs=2, points=6)
+        x, y = sample(given.x, given.y, 2)
+        tables = tables_of(
+            given.network, x, y, layers="both", mask_biases=True, whole_neurons=False
+        )
+        every = {
+            picks: loss.measure(tables.residuals(picks))
+            for picks in itertools.product(*(range(s) for s in tables.sizes))
+        }
+        reached = sorted(every.values())[number % len(every)]
+        node = without_hope(tables, loss, reached, 60.0)
+        for picks, value in every.items():
+            if value <= reached:
+                assert all(p in left for p, left in zip(picks, node, strict=True))
+        fewer += tables.part(node).combinations < tables.combinations
+    assert fewer
 
 
 @pytest.mark.parametrize("loss", Loss)
@@ -177,10 +213,16 @@ LIES: dict[str, Callable[[Solved], Solved]] = {
 }
 
 
+def every_row(tables: Tables, *_: Any) -> tuple[Any, ...]:
+    """A programme with nothing left out, so that there are worse masks to lie about."""
+    return tuple(np.arange(size) for size in tables.sizes)
+
+
 @pytest.mark.parametrize("loss", Loss)
 @pytest.mark.parametrize("lie", LIES)
 def test_a_lying_solver_is_caught(lie: str, loss: Loss, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = _milp._highs
+    monkeypatch.setattr(_milp, "without_hope", every_row)
     monkeypatch.setattr(_milp, "_highs", lambda *a: LIES[lie](honest(*a)))
     given = instance(np.random.default_rng(16), "dyadic", width=3, inputs=3, points=9)
     with pytest.raises(ClaimError, match="HiGHS"):
@@ -197,6 +239,7 @@ def test_a_worse_mask_called_optimal_is_caught_by_a_better_one(
         value = float(np.abs(scaled.residuals([0] * len(scaled.rows))).mean())
         return Solved("optimal", value, value, 1, weights)
 
+    monkeypatch.setattr(_milp, "without_hope", every_row)
     monkeypatch.setattr(_milp, "_highs", lie)
     given = instance(np.random.default_rng(17), "dyadic", width=4, inputs=3, points=9)
     with pytest.raises(ClaimError, match="no mask has"):

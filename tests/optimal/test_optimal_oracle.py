@@ -144,6 +144,31 @@ def test_the_least_of_many_near_ties_wherever_it_stands(
         assert found.examined == len(sums)
 
 
+@pytest.mark.parametrize("loss", Loss)
+@pytest.mark.parametrize("room", [10, 14, 20])
+def test_coarse_rounding_loses_no_best_mask(
+    loss: Loss, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_exhaustive, "ROOM", room)  # for 62: every comparison is a near tie
+    rng = np.random.default_rng(room)
+    for number in range(60):
+        rows = [rng.integers(-999, 1000, (3, 5)) for _ in range(4)]
+        labels = rng.integers(-999, 1000, 5)
+        every = {
+            picks[::-1]: loss.measure(labels - sum(r[p] for r, p in zip(rows, picks[::-1],
+                                                                        strict=True)))
+            for picks in itertools.product(range(3), repeat=4)
+        }  # fmt: skip
+        best = min(every.values())
+        below = None if number % 2 else best + number % 3
+        found = _exhaustive.least(rows, labels, loss, below=below)
+        if below == best:
+            assert found.picks is None
+        else:
+            assert found.picks == next(p for p, value in every.items() if value == best)
+            assert found.measure == best
+
+
 def test_exact_ties_in_53_bits_go_to_the_least_number() -> None:
     rng = np.random.default_rng(6)
     for loss in Loss:
