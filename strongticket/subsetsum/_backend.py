@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from strongticket.errors import InputError
 from strongticket.subsetsum._keys import Keys
-from strongticket.subsetsum._limits import NARROW
+from strongticket.subsetsum._limits import MOST_NETWORK, NARROW
+from strongticket.subsetsum.shared_numpy import worth
 
 BackendName = Literal["numba", "numpy", "torch"]
 Integers = NDArray[np.int64]
@@ -57,14 +58,32 @@ class Backend:
         return importlib.import_module(f"strongticket.subsetsum.{kernel}_{self.name}")
 
     def nearest(self, keys: Keys, rows: Integers) -> Integers:
-        """The number of the nearest subset's mask for every one of `rows`; n at most 24."""
+        """The number of the nearest subset's mask for every one of `rows`; n at most 50.
+
+        Which kernel does it is a matter of time alone: all decide ties alike.
+        """
         numbers = np.zeros(len(keys.whole), np.int64)
         n = keys.candidates.shape[1]
         if n:
             aim, tag = keys.tagged
             for zero, part in _widths(keys, rows):
-                self.solve(keys.candidates, keys.step, aim, tag, part, split(n), zero, numbers)
+                if n > MOST_NETWORK or self._alone(n, part.size, zero):
+                    stream = self.module("stream").nearest
+                    stream(keys.candidates, keys.step, aim, tag, part, numbers)
+                    continue
+                if keys.step == 0 and worth(n, part.size):
+                    shared = self.module("shared").solve_shared
+                    shared(keys.candidates, aim, tag, part, split(n), zero, numbers)
+                    part = part[numbers[part] < 0]  # more masks of that sum than it looks at
+                if part.size:
+                    self.solve(keys.candidates, keys.step, aim, tag, part, split(n), zero, numbers)
         return numbers[rows]
+
+    def _alone(self, n: int, rows: int, zero: NDArray[Any]) -> bool:
+        """Whether one row at a time is faster than the network's 64, as measured with numba."""
+        if self.name != "numba":
+            return False
+        return rows <= 1 << n // 4 or (zero.dtype == np.int64 and n >= 21)
 
     def hits(
         self, keys: Keys, low: Integers, high: Integers, rows: Integers, bits: int

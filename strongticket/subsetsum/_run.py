@@ -21,8 +21,10 @@ from strongticket.subsetsum._work import (
     fingerprint,
     over_runs,
     plan_runs,
+    stops,
 )
 
+_FEW = 64
 Interval: TypeAlias = tuple[Integers, Integers]
 Choose: TypeAlias = Callable[[Backend, Keys, Interval, slice], tuple[Integers, Booleans]]
 """(backend, keys, (low, high), rows of the batch) -> mask numbers, proved."""
@@ -37,6 +39,7 @@ def answer(
     *,
     kernel: Callable[[Backend], int] = lambda code: 0,
     empty_first: bool = True,
+    hit_proves: bool = False,
 ) -> Subsets:
     """Choose a mask for every row, in runs over threads, and recompute what it gives.
 
@@ -48,6 +51,7 @@ def answer(
         options: as every verb takes them.
         kernel: bytes that the dearest kernel takes for itself.
         empty_first: whether the empty mask stands before all others of sum 0.
+        hit_proves: whether a subset within epsilon, as recomputed, needs no other proof.
     """
     check_options(options)
     code = backend_of(options.get("backend"))
@@ -67,9 +71,12 @@ def answer(
             mask[start + zero] = (numbers[zero, None] >> np.arange(given.n)) & 1
         error[start:stop] = given.errors(keys, start, sums, code)
         found[start:stop] = (low <= sums) & (sums <= high)
+        if hit_proves:
+            proved[start:stop] |= found[start:stop]
         done[start:stop] = True
 
-    size, threads = plan_runs(given.n, kernel(code), options)
+    # Few of the rows that may stop at a hit go on to what is dear at this n.
+    size, threads = plan_runs(given.n, kernel(code), options, _FEW if hit_proves else 1)
     runs = given.runs(size)
     if given.n > MOST_NETWORK:  # a row that is refused must not be met after hours of work
         for start, stop in runs:
@@ -85,14 +92,8 @@ def answer(
         found.reshape(given.shape),
         proved.reshape(given.shape),
     )
-    try:
+    with stops(lambda: Interrupted(whole, done.reshape(given.shape), _print(call, given, epsilon))):
         over_runs(work, runs, threads, options.get("progress"), given.rows)
-    except InputError:
-        raise
-    except (KeyboardInterrupt, Exception) as stop:
-        if isinstance(stop, AssertionError | MemoryError):
-            raise
-        raise Interrupted(whole, done.reshape(given.shape), _print(call, given, epsilon)) from stop
     return whole
 
 

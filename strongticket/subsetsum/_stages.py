@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from strongticket.subsetsum._backend import Backend
 from strongticket.subsetsum._keys import Booleans, Integers, Keys
-from strongticket.subsetsum._limits import MOST_NETWORK
 from strongticket.subsetsum.regimes import BySize, Enumerate, Network, Regime, Stream, UntilHit
 
 _NUMBERED = 15
@@ -21,7 +20,7 @@ class Search:
 
     Attributes:
         numbers: int64 (m,), the mask number that each row holds, -1 before it has one.
-        proved: bool (m,), as in `Subsets`.
+        proved: bool (m,), whether every subset was searched or none can be within the interval.
         rows: int64, the rows that are still open.
     """
 
@@ -50,7 +49,7 @@ class Search:
                     self.offer(count)
             else:
                 numbers = np.full(len(self.numbers), -1, np.int64)
-                goal = (self.low, self.high, self.rows, min(stage.use, self.n), stage.windows)
+                goal = (self.low, self.high, self.rows, stage.use, stage.windows)
                 kernel = self.code.module("fourlists")
                 kernel.find(self.keys.candidates, self.keys.step, *goal, numbers)
                 self.take(numbers[self.rows])
@@ -67,7 +66,6 @@ class Search:
         """Close the open rows that have a hit: those whose number is not -1."""
         hits = got >= 0
         self.numbers[self.rows[hits]] = got[hits]
-        self.proved[self.rows[hits]] = True
         self.rows = self.rows[~hits]
 
     def offer(self, count: int) -> None:
@@ -88,7 +86,6 @@ class Search:
             worse &= distance(self.keys, rows, mine) <= distance(self.keys, rows, sums)
         self.numbers[rows] = np.where(worse, held, got)
         hits = (self.low[rows] <= sums) & (sums <= self.high[rows])
-        self.proved[rows[hits]] = True
         self.rows = rows[~hits]
 
     def _enumerated(self, bits: int) -> Integers:
@@ -101,13 +98,7 @@ def nearest(code: Backend, keys: Keys, rows: Integers) -> Integers:
     near = rows[~far]
     if near.size == 0:
         return numbers
-    if keys.candidates.shape[1] <= MOST_NETWORK:
-        numbers[~far] = code.nearest(keys, near)
-        return numbers
-    found = np.zeros(len(keys.whole), np.int64)
-    aim, tag = keys.tagged
-    code.module("stream").nearest(keys.candidates, keys.step, aim, tag, near, found)
-    numbers[~far] = found[near]
+    numbers[~far] = code.nearest(keys, near)
     return numbers
 
 

@@ -21,6 +21,7 @@ from strongticket.subsetsum._work import (
     fingerprint,
     over_runs,
     plan_runs,
+    stops,
 )
 
 WORK = 1 << 28
@@ -108,14 +109,8 @@ def vector(
     if stopped is not None:
         take_up(stopped, call, answer, done)
         runs = [(start, stop) for start, stop in runs if not done[start:stop].all()]
-    try:
+    with stops(lambda: Interrupted(answer, done, call)):
         over_runs(chunk, runs, threads, options.get("progress"), rows)
-    except InputError:
-        raise
-    except (KeyboardInterrupt, Exception) as stop:
-        if isinstance(stop, AssertionError | MemoryError):
-            raise
-        raise Interrupted(answer, done, call) from stop
     return answer
 
 

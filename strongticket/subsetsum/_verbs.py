@@ -141,7 +141,8 @@ def within(
     plan = asked or tuple(
         stage for bits in range(64) for stage in regimes.plan("within", given.n, bits)
     )
-    return answer(("within", asked), given, wide, choose, options, kernel=_bytes(given.n, plan))
+    call, kernel = ("within", asked), _bytes(given.n, plan)
+    return answer(call, given, wide, choose, options, kernel=kernel, hit_proves=True)
 
 
 def sparsest(
@@ -190,7 +191,8 @@ def sparsest(
 
     wide = tolerance(given, epsilon)
     plan = asked or regimes.plan("best", given.n)
-    return answer(("sparsest", asked), given, wide, choose, options, kernel=_bytes(given.n, plan))
+    call, kernel = ("sparsest", asked), _bytes(given.n, plan)
+    return answer(call, given, wide, choose, options, kernel=kernel, hit_proves=True)
 
 
 def _smallest(code: Backend, keys: Keys, interval: Interval) -> Integers:
@@ -249,7 +251,7 @@ def _bytes(n: int, plan: Plan) -> Callable[[Backend], int]:
         most = 0
         for stage in plan:
             if isinstance(stage, FourLists):
-                most = max(most, int(code.module("fourlists").bytes_of(min(stage.use, n))))
+                most = max(most, int(code.module("fourlists").bytes_of(stage.use)))
             elif isinstance(stage, Stream | UntilHit):
                 count = min(getattr(stage, "prefix", None) or n, n)
                 if count > MOST_NETWORK:

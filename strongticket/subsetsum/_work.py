@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, TypedDict
 
@@ -37,6 +38,21 @@ class Interrupted(KeyboardInterrupt):
     def matches(self, call: str) -> bool:
         """Whether this was the same verb on the same numbers."""
         return self._call == call
+
+
+class _Stop(Exception):  # noqa: N818  (it is no error: its cause is what progress raised)
+    """What progress raised, on its way out."""
+
+
+@contextlib.contextmanager
+def stops(interrupted: Callable[[], Interrupted]) -> Iterator[None]:
+    """Let a KeyboardInterrupt, or what progress raised, come out as `interrupted()`; no error."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise interrupted() from stop
+    except _Stop as stop:
+        raise interrupted() from stop.__cause__
 
 
 class Options(TypedDict, total=False):
@@ -86,18 +102,19 @@ def check_options(options: Options) -> None:
         raise InputError(f"memory must be a number of bytes, at least 1, got {memory!r}")
 
 
-def plan_runs(n: int, kernel: int, options: Options) -> tuple[int, int]:
+def plan_runs(n: int, kernel: int, options: Options, least: int = 1) -> tuple[int, int]:
     """(rows a run, threads) that keep the working memory within the budget.
 
     `kernel` is what one call of the dearest kernel takes for itself. Rows a run: enough to hide
-    the call, few enough that a run's integers stay in the cache and that a stop is soon seen.
+    the call (`least`, unless memory forbids), few enough that a run's integers stay in the cache
+    and that a stop is soon seen where every row takes milliseconds.
     """
     threads = options.get("threads")
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     memory = options.get("memory", BUDGET)
     a_row = 64 * n + 256  # units, masks, keys and intervals, with what NumPy holds in between
-    rows = _MANY if n <= 24 else max(1, _MANY >> (n - 22) // 2)
+    rows = _MANY if n <= 24 else max(least, _MANY >> (n - 22) // 2)
     while threads > 1 and threads * (kernel + min(rows, _FEW) * a_row) > memory:
         threads -= 1
     rows = min(rows, (memory // threads - kernel) // a_row)
@@ -121,15 +138,13 @@ def over_runs(
     The error of the first run that has one, in the order of the rows, is raised.
     """
     done = total - sum(stop - start for start, stop in runs)
-    if progress is not None:
-        progress(done, total)
+    _tell(progress, done, total)
     threads = min(threads, len(runs))
     if threads <= 1:
         for start, stop in runs:
             work(start, stop)
             done += stop - start
-            if progress is not None:
-                progress(done, total)
+            _tell(progress, done, total)
         return
     with ThreadPoolExecutor(threads) as pool:
         futures = {pool.submit(work, start, stop): stop - start for start, stop in runs}
@@ -140,11 +155,18 @@ def over_runs(
                 if any(future.exception() for future in ready):
                     _raise_first(list(futures), pool)
                 done += sum(futures[future] for future in ready)
-                if progress is not None:
-                    progress(done, total)
+                _tell(progress, done, total)
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def _tell(progress: Callable[[int, int], None] | None, done: int, total: int) -> None:
+    if progress is not None:
+        try:
+            progress(done, total)
+        except Exception as error:
+            raise _Stop from error
 
 
 def _raise_first(futures: list[Future[None]], pool: ThreadPoolExecutor) -> None:

@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 
 from strongticket.errors import InputError
 from strongticket.subsetsum._limits import MOST, MOST_NETWORK, MOST_STREAM
+from strongticket.subsetsum.fourlists import shape as four_lists
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,16 @@ class FourLists:
     """A hit by four lists and windows (generalised birthday), on the first `use` candidates.
 
     For tiny epsilon with candidates to spare, about 2^(use/4) steps a window; it proves nothing.
+    `use` is a multiple of 4, up to 60.
     """
 
     use: int
     windows: int
 
     def __post_init__(self) -> None:
-        _within("FourLists.use", self.use, 8, MOST)
+        _within("FourLists.use", self.use, 4, 60)
+        if self.use % 4:
+            raise InputError(f"FourLists.use must be a multiple of 4, got {self.use}")
         _within("FourLists.windows", self.windows, 1, 1 << 20)
 
 
@@ -97,35 +101,33 @@ Verb: TypeAlias = Literal["best", "within"]
 def plan(verb: Verb, n: int, bits: int = 0) -> tuple[Regime, ...]:
     """The regimes for rows of n candidates and so many bits (see the module).
 
-    ===============  =====================================================================
-    best, n <= 24    the network
-    best, n <= 50    the stream
-    within, n <= 24  masks by number to 2^(n/2 + 3); where fewer candidates than there are will
-                     mostly do, the network on those; the network on all
-    within, n <= 50  masks by number where 2^15 of them may hit; the network on 24; four lists where
-                     there are candidates to spare; the stream on all
-    within, n <= 62  the same without the last: a miss is not proved
-    ===============  =====================================================================
+    `best` takes the network up to 24 candidates and the stream up to 50. `within` takes, in turn:
+
+    1. masks by number, the first 2^b with b = n // 2 + 3 and at most 15, where bits <= b + 3;
+    2. where n > 24, epsilon is small and there are candidates to spare: four lists;
+    3. where n > 24 or bits >= b - 1, the nearest subset of the first k candidates, for k =
+       max(16, bits - 1), k + 6, k + 12, ... up to n - 2: by the network to k = 24 (unless step 2
+       was taken), by the stream to k = 50;
+    4. the nearest subset of all candidates, or of the first 50 where there are more: a row of
+       more than 50 candidates that misses there is not proved to have no subset.
     """
-    if n <= MOST_NETWORK:
-        last: tuple[Regime, ...] = (Network(),)
-    else:
-        last = (Stream(),) if n <= MOST_STREAM else ()
+    every = min(n, MOST_STREAM)
+    last = Network() if n <= MOST_NETWORK else Stream(every if every < n else None)
     if verb == "best":
-        return last
-    if n <= MOST_NETWORK:
-        few = bits + _SPARE
-        return (Enumerate(min(n, n // 2 + 3)), *((Network(few),) if few <= n - 4 else ()), *last)
+        return (last,)
     stages: list[Regime] = []
-    if bits <= _NUMBERS + 2:
-        stages.append(Enumerate(_NUMBERS))
-    if bits < MOST_NETWORK:
-        stages.append(Network(MOST_NETWORK))
-    return (*stages, *last)
-
-
-_SPARE = 2
-_NUMBERS = 15
+    numbers = min(n, n // 2 + 3, 15)
+    if bits <= numbers + 3:
+        stages.append(Enumerate(numbers))
+    staged = bits >= numbers - 1 or n > MOST_NETWORK
+    counts = range(max(16, bits - 1), every - 1 if staged else 0, 6)
+    shape = four_lists(n, bits) if n > MOST_NETWORK else None
+    if shape is not None:
+        stages.append(FourLists(*shape))
+    else:
+        stages += [Network(k) for k in counts if k <= MOST_NETWORK]
+    stages += [Stream(k) for k in counts if k > MOST_NETWORK]
+    return (*stages, last)
 
 
 def checked(regime: Regime | tuple[Regime, ...] | None, n: int) -> tuple[Regime, ...] | None:
