@@ -119,6 +119,21 @@ def test_numbers_beyond_floats_are_compared_exactly(loss: optimal.Loss) -> None:
         optimal.best_weight_mask(OneHidden(weights, np.ones(4)), x, labels, method=MILP())
 
 
+def test_a_target_is_read_with_its_biases() -> None:
+    layers = [
+        (np.array([[1.0, -2.0]], np.float32), np.array([0.5], np.float32)),
+        (np.array([[3.0]], np.float32), np.array([-1.0], np.float32)),
+    ]
+    read = OneHidden.of(Target(layers, Box(0.0, 1.0)))
+    assert optimal.masked_loss(read, Mask({}), [[1, 0]], [3.5], "worst case") == 0
+    drawn = Network.mlp((2, 3, 1), laws=Uniform(), seed=1, biases=(True, True))
+    same = OneHidden.of(drawn)
+    assert same.bias is not None
+    assert same.output_bias is not None
+    assert (same.bias == drawn.weights("layers.0.bias")).all()
+    assert (same.output_bias == drawn.weights("layers.1.bias")).all()
+
+
 def test_a_given_array_is_not_the_networks() -> None:
     weights = np.ones((1, 1))
     network = OneHidden(weights, np.ones(1))
