@@ -41,10 +41,8 @@ def instances(draw: st.DrawFn, claims: Claims, max_depth: int = 3, max_width: in
     widths = draw(st.lists(st.integers(1, max_width), min_size=depth + 1, max_size=depth + 1))
     order, seed = draw(st.integers(0, 1 << 16)), draw(st.integers(0, 1 << 16))
     shapes = [(b, a) for a, b in pairwise(widths)]
-    total = sum(a * b for a, b in shapes)
     density = st.one_of(
         st.integers(1, 20).map(lambda k: k / 20),
-        st.integers(1, total).map(lambda k: (2 * k - 1) / (2 * total)),  # half-way between counts
         st.sampled_from((0.001, 1.0)),
     )
     densities = sorted((draw(density), draw(density)))
