@@ -177,7 +177,7 @@ def sparsest(
     if asks_torch(options, candidates, targets, epsilon):
         return on_tensors("sparsest", candidates, targets, epsilon, regime=regime, **options)
     given = batch(candidates, targets, _MOST_SIZES if regime is None else MOST)
-    asked = regimes.checked(regime, given.n)
+    asked = regimes.checked(regime, given.n, only=BySize)
 
     def choose(
         code: Backend, keys: Keys, interval: Interval, rows: slice

@@ -130,24 +130,26 @@ def plan(verb: Verb, n: int, bits: int = 0) -> tuple[Regime, ...]:
     return (*stages, last)
 
 
-def checked(regime: Regime | tuple[Regime, ...] | None, n: int) -> tuple[Regime, ...] | None:
+def checked(
+    regime: Regime | tuple[Regime, ...] | None, n: int, *, only: type[BySize] | None = None
+) -> tuple[Regime, ...] | None:
     """A caller's regimes as a tuple, each fit for n candidates."""
     if regime is None:
         return None
     given = regime if isinstance(regime, tuple) else (regime,)
     for stage in given:
-        if not isinstance(stage, Regime):
-            raise InputError(
-                "regime must be Enumerate, BySize, Network, Stream, FourLists or UntilHit, or a "
-                f"tuple of them, got {stage!r}"
-            )
+        if not isinstance(stage, only or Regime):
+            every = "Enumerate, BySize, Network, Stream, FourLists or UntilHit"
+            kinds = only.__name__ if only else every
+            raise InputError(f"regime must be {kinds}, or a tuple of such, got {stage!r}")
         limit = {Network: MOST_NETWORK, Stream: MOST_STREAM}.get(type(stage), MOST)
-        used = getattr(stage, "prefix", getattr(stage, "use", None)) or n
-        if used > limit:
+        if (getattr(stage, "prefix", None) or n) > limit:
             raise InputError(
                 f"{type(stage).__name__} takes up to {limit} candidates, and there are {n}: name "
                 "a prefix, or another regime"
             )
+        if isinstance(stage, FourLists) and stage.use > n:
+            raise InputError(f"FourLists uses {stage.use} candidates, and there are {n}")
     return given
 
 
