@@ -35,7 +35,8 @@ class BranchAndBound:
     Attributes:
         time_limit: seconds after which the best so far is given; None: no limit.
         nodes: the most relaxations to solve; None: no limit.
-        leaf: up to this many distinct masks below a node are exhausted instead of bounded.
+        leaf: up to this many distinct masks below a node are exhausted instead of bounded; 2^24
+            at most, since limits are looked at between nodes.
     """
 
     time_limit: float | None = 60.0
@@ -44,6 +45,11 @@ class BranchAndBound:
 
     def __post_init__(self) -> None:
         _check_limits(self)
+        if self.leaf > 1 << 24:
+            raise InputError(
+                f"BranchAndBound needs a leaf of 2^24 masks at most, got {self.leaf:,}; use "
+                "Exhaustive() to look at every mask"
+            )
 
 
 @dataclass(frozen=True)

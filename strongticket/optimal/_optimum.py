@@ -31,7 +31,7 @@ class Optimum:
             gives the least number of all best masks, the other methods give one of them.
         maskable: the number of maskable bits, so that 2^maskable masks are covered.
         distinct: how many of them differ in what they do to the sample, neuron by neuron.
-        examined: how many distinct masks were evaluated one by one.
+        examined: how many distinct masks were evaluated one by one, in exact arithmetic.
         nodes: relaxations solved (0 in exhaustion; a solver's own count with `MILP`).
     """
 

@@ -66,6 +66,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "most": (lambda: Exhaustive(most=0), "most as an integer"),
     "leaf": (lambda: BranchAndBound(leaf=2.5), "leaf as an integer"),  # type: ignore[arg-type]
+    "large leaf": (lambda: BranchAndBound(leaf=1 << 25), r"Exhaustive\(\)"),
     "nodes": (lambda: BranchAndBound(nodes=-1), "nodes as an integer"),
     "seconds": (lambda: MILP(time_limit=float("nan")), "time_limit as seconds"),
     "no seconds": (lambda: MILP(time_limit=None), "time_limit as seconds"),  # type: ignore[arg-type]
