@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -21,10 +22,15 @@ _plugin.register()
 ROOT = Path(__file__).parents[2]
 
 
-def run(code: str) -> list[str]:
+def run(code: str, **environment: str) -> list[str]:
     """What a fresh interpreter prints."""
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, **environment},
     )
     return done.stdout.split()
 
@@ -147,6 +153,26 @@ def test_modules_under_watch_import_as_ever() -> None:
 def test_a_missing_module_is_still_missing() -> None:
     assert _plugin._Watch().find_spec("strongticket.nothing", None) is None
     assert _plugin._Watch().find_spec("strongticket.laws", ["/nowhere"]) is None
+
+
+def test_hypothesis_finds_the_hook_by_itself(tmp_path: Path) -> None:
+    """An installed distribution that declares the entry point, as strongticket does."""
+    info = tmp_path / "declares-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: declares\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[hypothesis]\n_ = strongticket.testing._plugin:register\n"
+    )
+    code = (
+        "import sys\nfrom hypothesis import given, settings\n"
+        + LOADED.format(names=(*HEAVY, "numpy", "strongticket.laws"))
+        + "\nfrom strongticket import Ticket\n"
+        "@settings(max_examples=3, database=None)\n@given(...)\n"
+        "def test(ticket: Ticket): print(type(ticket).__name__)\n"
+        "test()\n" + LOADED.format(names=HEAVY)
+    )
+    paths = os.pathsep.join((str(tmp_path), str(ROOT)))
+    assert set(run(code, PYTHONPATH=paths)) == {"Ticket"}
 
 
 def test_the_entry_point_is_the_one_that_is_tested() -> None:
