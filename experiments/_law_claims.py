@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from _law_bounds import lower, upper
 from _law_curves import REFUTES, Cell, Curve, clopper_pearson
+from numpy.typing import NDArray
 from scipy.stats import binom
 
 
@@ -57,24 +58,27 @@ def _rates(curves: Sequence[Curve]) -> Iterator[Claim]:
     """Failure at n = 15, epsilon 0.01, t ~ U[-1, 1]: two published implementations' figures."""
     for law, (rate, width) in _RATES.items():
         curve = _find(curves, Cell("single", law, "U[-1,1]", 0.01))
-        if curve is None:
+        failed = _failed(curve, 15)
+        if curve is None or failed is None:
             continue
-        low, high = clopper_pearson(curve.failures[15:16], curve.trials, REFUTES)
+        low, high = clopper_pearson(failed, curve.trials, REFUTES)
         apart = bool(low[0] > rate + width or high[0] < rate - width)
-        text = f"measured {curve.rate[15]:.3%} ({low[0]:.3%} to {high[0]:.3%})"
+        text = f"measured {failed[0] / curve.trials:.3%} ({low[0]:.3%} to {high[0]:.3%})"
         yield Claim(f"n = 15, epsilon 0.01, {law}: {rate:.3%} +- {width:.2%}", text, apart)
 
 
 def _median_error(curves: Sequence[Curve]) -> Iterator[Claim]:
     """Half of the best errors of 21 candidates are below 8.8e-7, to 2 %."""
-    near = _find(curves, Cell("single", "U[-1,1]", "U[-1,1]", 8.624e-07))
-    far = _find(curves, Cell("single", "U[-1,1]", "U[-1,1]", 8.976e-07))
-    if near is None or far is None:
-        return
-    above = binom.cdf(near.failures[21], near.trials, 0.5)
-    below = binom.sf(far.failures[21] - 1, far.trials, 0.5)
-    shares = f"{near.rate[21]:.2%} of the errors are above 8.624e-7"
-    text = f"{shares}, {far.rate[21]:.2%} above 8.976e-7"
+    counts = []
+    for epsilon in (8.624e-07, 8.976e-07):
+        curve = _find(curves, Cell("single", "U[-1,1]", "U[-1,1]", epsilon))
+        failed = _failed(curve, 21)
+        if curve is None or failed is None:
+            return
+        counts.append((int(failed[0]), curve.trials))
+    above, below = binom.cdf(*counts[0], 0.5), binom.sf(counts[1][0] - 1, counts[1][1], 0.5)
+    near, far = (failed / trials for failed, trials in counts)
+    text = f"{near:.2%} of the errors are above 8.624e-7, {far:.2%} above 8.976e-7"
     refuted = min(above, below) < REFUTES
     yield Claim("n = 21: median best error 8.8e-7 +- 2 %", text, bool(refuted))
 
@@ -95,22 +99,23 @@ def _medians(curves: Sequence[Curve]) -> Iterator[Claim]:
     for (law, targets), medians in _MEDIANS.items():
         for epsilon, median in zip(_EPSILONS, medians, strict=True):
             curve = _find(curves, Cell("all", law, targets, epsilon))
-            if curve is None:
+            at = _failed(curve, median - 1, median)
+            if curve is None or at is None:
                 continue
-            at = np.array([curve.failures[median - 1], curve.failures[median]])
             low, high = clopper_pearson(at, curve.trials, REFUTES)
             refuted = bool(high[0] < 0.5 or low[1] > 0.5)
-            text = f"failure {curve.rate[median - 1]:.3f} at n - 1, {curve.rate[median]:.3f} at n"
+            before, here = at / curve.trials
+            text = f"failure {before:.3f} at n - 1, {here:.3f} at n"
             yield Claim(f"median n = {median}: {law}, {targets}, {epsilon:g}", text, refuted)
 
 
 def _find(curves: Sequence[Curve], cell: Cell) -> Curve | None:
-    """The curve of a cell, with n = 0, 1, ... beyond what its claims ask for."""
-    for curve in curves:
-        if curve.cell == cell:
-            padding = max(0, 26 - curve.first.size)
-            if padding and curve.first[-1]:
-                return None
-            longer = np.concatenate([curve.first[:-1], np.zeros(padding), curve.first[-1:]])
-            return Curve(cell, longer.astype(np.int64))
-    return None
+    return next((curve for curve in curves if curve.cell == cell), None)
+
+
+def _failed(curve: Curve | None, *numbers: int) -> NDArray[np.int64] | None:
+    """The failures at each n; None where the curve ends before one of them."""
+    if curve is None or (max(numbers) > curve.most and curve.first[-1]):
+        return None
+    padded = np.append(curve.failures, 0)
+    return padded[np.minimum(numbers, curve.failures.size)]

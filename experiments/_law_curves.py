@@ -68,7 +68,7 @@ class Curve:
 
     @property
     def most(self) -> int:
-        """How many candidates a trial was given at the most."""
+        """The last n of the curve: no trial fails at it, or no trial was given more."""
         return self.first.size - 2
 
     @cached_property
@@ -114,8 +114,10 @@ def _first(values: NDArray[np.float64], level: float) -> int | None:
 
 
 def of_firsts(cell: Cell, firsts: Integers, most: int) -> Curve:
-    """The curve of one number a trial: the least n that hits, or most + 1."""
-    return Curve(cell, np.bincount(firsts, minlength=most + 2).astype(np.int64))
+    """The curve of one number a trial: the least n that hits, or most + 1 where none does."""
+    missed = bool((firsts > most).any())
+    length = most + 2 if missed else int(firsts.max(initial=0)) + 2  # as it comes from a file
+    return Curve(cell, np.bincount(firsts, minlength=length).astype(np.int64))
 
 
 def write(path: Path, curves: Iterable[Curve]) -> None:

@@ -73,11 +73,11 @@ def single(axes: Axes, curves: Sequence[Curve]) -> None:
         label = rf"$\epsilon = 10^{{{round(math.log10(curve.cell.epsilon))}}}$"
         n = np.arange(curve.failures.size)
         _shown(axes, curve, n, color=colour, label=label, marker=marker)
-    n = np.arange(0, 36)
+    n = np.arange(0, 40)
     line = [reach(k, 1.0, 0.0) for k in n.tolist()]
     axes.plot(n, line, "k--", linewidth=1.2, label=r"reach bound, $\epsilon \to 0$")
     _failure_axes(axes, members)
-    axes.set(xlim=(0, 36), title="One target t ~ U[-1,1], candidates U[-1,1]")
+    axes.set(xlim=(0, 39), title="One target t ~ U[-1,1], candidates U[-1,1]")
     _beside(axes)
 
 
@@ -217,7 +217,7 @@ def size(axes: Axes, curves: Sequence[Curve]) -> None:
         style = {"color": colour, "marker": marker, "linestyle": "none", "label": f"k = {k}"}
         axes.plot(*np.array(points).T, **style)
     ends = np.array([3.0, 24.0])
-    axes.plot(ends, ends, "k:", label="c = 1: equal")
+    axes.plot(ends, ends, "k:", label=r"$n H_2(k/n) = \log_2(k/\epsilon)$")
     axes.set(
         xlabel=r"$\log_2(k/\epsilon)$, bits",
         ylabel=r"$n\,H_2(k/n)$, bits",
