@@ -46,7 +46,17 @@ _HOMES = {
     "certify": "verify",
     "recheck": "verify",
 }
-_MODULES = ("subsetsum", "search", "theorems", "construct", "verify", "check", "errors")
+_MODULES = (
+    "subsetsum",
+    "search",
+    "theorems",
+    "construct",
+    "verify",
+    "optimal",
+    "check",
+    "testing",
+    "errors",
+)
 
 __all__ = ["__version__", "subsetsum", *_HOMES]
 
