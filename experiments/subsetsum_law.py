@@ -190,6 +190,9 @@ def main() -> int:
     except StrongticketError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, InputError) else 1
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped; the same command goes on after the last finished curve\n")
+        return 130
     for text in tables.values():
         show.line(text + "\n")
     rows = [(c.name, "REFUTED" if c.refuted else "stands", c.text) for c in result.claims]

@@ -424,9 +424,13 @@ def test_as_a_command(
     monkeypatch.setattr(sys, "argv", ["subsetsum_law.py", "--quick", "--publish"])
     assert law.main() == 2
     assert "leave --quick" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", arguments)
+    with monkeypatch.context() as stopped:
+        stopped.setattr(law, "run", lambda config: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert law.main() == 130
+        assert "goes on" in capsys.readouterr().err
     one = [claiming.Claim("true", "", False), claiming.Claim("false", "on purpose", True)]
     monkeypatch.setattr(law, "claims", lambda curves: one)
-    monkeypatch.setattr(sys, "argv", arguments)
     assert law.main() == 1
     assert "REFUTED" in capsys.readouterr().out
 
