@@ -1,5 +1,6 @@
 """Theorems as values. One module a paper; `THEOREMS` lists them by hand."""
 
+from strongticket.theorems import malach2020 as malach2020
 from strongticket.theorems import pensia2020 as pensia2020
 from strongticket.theorems import random_subset_sum as random_subset_sum
 from strongticket.theorems._evidence import Effort as Effort
@@ -18,4 +19,10 @@ THEOREMS: tuple[Theorem, ...] = (
     pensia2020.FIRST,
     pensia2020.EXPLICIT,
     pensia2020.LOWER,
+    malach2020.WEIGHTS,
+    malach2020.FEATURES,
+    malach2020.SAMPLES,
+    malach2020.SINGLE_NEURON,
+    malach2020.RECALLED,
+    malach2020.HARDNESS,
 )

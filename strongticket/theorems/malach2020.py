@@ -1,0 +1,223 @@
+r"""Malach, Yehudai, Shalev-Shwartz, Shamir, ICML 2020, arXiv 2002.00585.
+
+"Proving the Lottery Ticket Hypothesis: Pruning is All You Need": a random ReLU network of twice the
+depth can be pruned to a target weight by weight; pruning whole neurons is only as strong as random
+features; the best mask is hard to find.
+
+The paper's own constants are recalled and not read, so every number here is ours, with its proof in
+docs/theorems/proofs.md: WEIGHTS the paper's gadget at an explicit width, FEATURES and SAMPLES what
+neuron pruning can do, SINGLE_NEURON what it cannot, HARDNESS the reduction. RECALLED is the paper's
+impossibility (after Yehudai and Shamir, NeurIPS 2019), its constant unspecified.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+
+from strongticket.bounds import Bound, rational
+from strongticket.theorems import _selection
+from strongticket.theorems._best_mask import BestMask
+from strongticket.theorems._one_neuron import OneNeuron
+from strongticket.theorems._selection import MOST_STEPS, Features, Samples
+from strongticket.theorems._single_neuron import SingleNeuron
+from strongticket.theorems._theorem import ACCURACY, CONFIDENCE, OURS, Hypothesis, Theorem
+
+PAPER = "Malach et al., ICML 2020, arXiv 2002.00585"
+RECALLED_FORM = "exact form and constants recalled"
+
+epsilon, delta, eta, C = sympy.symbols("epsilon delta eta_i C", positive=True)
+L, d_in, d_out, d, g = sympy.symbols("L d_in d_out d g", positive=True, integer=True)
+D = sympy.Symbol("D", nonnegative=True)
+_STEP = sympy.Rational(1, 1 << 24)
+
+
+def _above(names: str) -> tuple[Hypothesis, ...]:
+    """One hypothesis a name: a finite number > 0."""
+    tests = {
+        "B": lambda B: _positive("B", B),
+        "C": lambda C: _positive("C", C),
+        "Y": lambda Y: _positive("Y", Y),
+        "t": lambda t: _positive("t", t),
+        "s": lambda s: _positive("s", s),
+    }
+    return tuple(Hypothesis(f"${name} > 0$", tests[name]) for name in names)
+
+
+def _positive(name: str, value: Any) -> str | None:
+    return None if rational(value, name) > 0 else f"{name} must be > 0, got {value!r}"
+
+
+WEIGHTS = OneNeuron(
+    key="malach2020_weights",
+    title="Weight pruning, one neuron for one weight: an explicit polynomial width",
+    source=f"{OURS}, explicit form of {PAPER}, main theorem ({RECALLED_FORM})",
+    claim=(
+        "Let the target have depth L and no biases, and let $\\eta_i$ be its accuracies for "
+        "$\\varepsilon$ as in [the depth-2L theorem](#pensia-explicit); all weights of layer i are "
+        "at most $1 - \\eta_i$ in magnitude. Let the random network have depth 2L, all weights "
+        "uniform on the toolkit's grid in $(-1, 1)$, and $N_i$ hidden neurons for each input of "
+        "layer i. For a fixed target, with probability at least $1 - \\delta$, some pruned network "
+        "is within $\\varepsilon$ of it on the whole domain and keeps at most $2 g_i$ weights for "
+        "each weight of the target, if {bound}"
+    ),
+    hypotheses=(ACCURACY, CONFIDENCE),
+    bound=Bound(
+        "N_i",
+        sympy.log(g * L * d_in * d_out / delta) / (eta / 2 - _STEP) ** 2,
+        "sufficient",
+        domain=(
+            sympy.Le(g, 2),
+            sympy.Le(eta, sympy.Rational(1, 2)),
+            sympy.Gt(eta, 2 * _STEP),
+            sympy.Le(delta, 1),
+        ),
+        meanings=(
+            ("L", "depth of the target"),
+            ("g", "number of sign groups: 1 where the layer's inputs are non-negative, else 2"),
+            ("d_in", "inputs of layer i"),
+            ("d_out", "outputs of layer i"),
+            ("eta_i", "accuracy of every weight of layer i"),
+            ("delta", "failure probability of the random network, for one target"),
+        ),
+    ),
+    law=r"\mathrm{U}[-1, 1]",
+    proof="malach-weights",
+    false_bound="pools of one neuron, which serves one sign of its input only",
+)
+
+_SLOW = Hypothesis(
+    f"$s K \\le {MOST_STEPS}$: the grid adds less than a thousandth to the variance",
+    lambda steps: (
+        None if steps <= MOST_STEPS else f"s K must be at most {MOST_STEPS}, got {steps!r}"
+    ),
+)
+FEATURES = Features(
+    key="malach2020_features",
+    title="Neuron pruning is as strong as random features with bounded coefficients",
+    source=f"{OURS}, explicit form of {PAPER}, section on neuron-subnetworks ({RECALLED_FORM})",
+    claim=(
+        "Let the first layer of a network with one hidden ReLU layer consist of n blocks of $k_0$ "
+        "neurons, whatever their weights, with features of magnitude at most B at "
+        "$x_1, \\dots, x_m$, and let block b have coefficients of magnitude at most C with loss "
+        "$\\varepsilon_b$, for a loss that is convex in the m outputs and 1-Lipschitz in their "
+        "maximum norm. Let the output weights be independent, uniform on the toolkit's grid in "
+        "$(-s, s)$. With probability at least $1 - \\delta$ some neuron mask of the network of "
+        "width $k_0 n$ has loss at most $\\frac1n\\sum_b \\varepsilon_b + t + \\beta$, "
+        "$\\beta = 2^{-22} k_0 B \\sqrt{n s C}$, if $n \\le 2^{46} C / s$ and {bound} "
+        "that is $n \\ge \\max(4C/s,\\, s C K^2)$; s = 2/K makes it 2CK. Conversely every neuron "
+        "mask is a random-feature predictor with coefficients 0 or $u_j$."
+    ),
+    hypotheses=(CONFIDENCE, *_above("BCts"), _SLOW),
+    bound=_selection.blocks_bound(),
+    law=r"\mathrm{U}[-s, s]\ \text{(output weights)}",
+    proof="malach-features",
+    false_bound="a single block",
+    steep=_selection.BLOCKS_STEEP,
+)
+SAMPLES = Samples(
+    key="malach2020_samples",
+    title="Neuron pruning fits any labels of finitely many points",
+    source=f"{OURS}, explicit form of {PAPER}, finite samples ({RECALLED_FORM})",
+    claim=(
+        "Let the k hidden neurons of a network with one hidden ReLU layer be drawn independently, "
+        "with features in $[0, B]$ at $x_1, \\dots, x_m$ and "
+        "$H_{ij} = \\mathbb{E}\\,\\phi_w(x_i) \\phi_w(x_j)$ of least eigenvalue at least "
+        "$\\lambda > 0$, and the output weights independently of them, uniform on the toolkit's "
+        "grid in $(-s, s)$. For labels $|y_i| \\le Y$, with probability at least $1 - \\delta$, "
+        "some neuron mask makes all $|y_i - f(x_i)| \\le t + \\beta$, "
+        "$\\beta = 2^{-22} B \\sqrt{2 k s B m Y / \\lambda}$, if "
+        "$k \\le 2^{47} B m Y / (s\\lambda)$ and {bound}"
+    ),
+    hypotheses=(CONFIDENCE, *_above("BYts"), _SLOW),
+    bound=_selection.samples_bound(),
+    law=r"\text{any (first layer)},\ \mathrm{U}[-s, s]\ \text{(output weights)}",
+    proof="malach-samples",
+    false_bound="a width below the reach of all neurons together",
+    steep=_selection.SAMPLES_STEEP,
+)
+SINGLE_NEURON = SingleNeuron(
+    key="malach2020_single_neuron",
+    title="No few features are near every single ReLU neuron",
+    source=f"{OURS}; the matter of {PAPER}, and of Yehudai and Shamir, NeurIPS 2019",
+    claim=(
+        "Let k functions on $\\{0, 1\\}^d$, for instance the hidden neurons of a random network "
+        "with any weights and biases, have for every $S \\subseteq [d]$ and every integer "
+        "$-1 \\le j < \\max(|S|, 1)$ a combination, with coefficients of any size, within mean "
+        "squared error $\\varepsilon$ of the single ReLU neuron "
+        "$x \\mapsto \\sigma(\\langle 1_S, x \\rangle - j)$ over the uniform distribution. Then "
+        "{bound} So no neuron mask of a narrower network serves them all, while "
+        "[weight pruning](#pensia-explicit) serves each at a width polynomial in d."
+    ),
+    hypotheses=(
+        Hypothesis(
+            r"$0 < \varepsilon < 1 / (16 d^2)$",
+            lambda epsilon, d: (
+                None
+                if 0 < rational(epsilon) < 1 / (16 * rational(d) ** 2)
+                else f"epsilon must lie strictly between 0 and 1/(16 d^2), got {epsilon!r}"
+            ),
+        ),
+    ),
+    bound=Bound(
+        "k",
+        2**d * (1 - 16 * d**2 * epsilon),
+        "necessary",
+        domain=(sympy.Lt(16 * d**2 * epsilon, 1),),
+        meanings=(
+            ("d", "inputs"),
+            ("epsilon", "mean squared error over the points of the cube"),
+        ),
+    ),
+    law="any",
+    proof="malach-single-neuron",
+    false_bound="twice the bound",
+)
+RECALLED = Theorem(
+    key="malach2020_recalled",
+    title="Random features of small weights are far from a single ReLU neuron (recalled)",
+    source=f"{PAPER}, after Yehudai and Shamir, NeurIPS 2019; {RECALLED_FORM}",
+    claim=(
+        "There are a constant C and a single ReLU neuron with weights and bias of polynomial size "
+        "such that a network with one hidden layer of k neurons, its first layer random, comes "
+        "within a constant mean squared error of it over Gaussian inputs in $\\mathbb{R}^d$ only if"
+        " {bound}"
+    ),
+    hypotheses=(),
+    bound=Bound(
+        r"k \max_j |u_j|",
+        sympy.exp(C * d),
+        "necessary",
+        meanings=(
+            ("C", "a constant, as is the error; neither is quoted here"),
+            ("d", "inputs"),
+        ),
+        unspecified=frozenset({"C"}),
+    ),
+    law="any product law of the first layer",
+    false_bound="none: with C unspecified no width contradicts the statement",
+)
+HARDNESS = BestMask(
+    key="malach2020_hardness",
+    title="The best mask is as hard to find as a subset sum",
+    source=f"{OURS}, by reduction; {PAPER} argues from the hardness of learning instead (recalled)",
+    claim=(
+        "For integers $a_1, \\dots, a_n$ and T let $f(x) = \\sum_j a_j \\sigma(1 \\cdot x)$, with "
+        "the one sample point $x = 1$ and label T. Over all weight masks, and over all neuron "
+        "masks, {bound} and a mask of least loss gives a nearest subset: the neurons of which it "
+        "keeps both weights. So to decide whether some mask of a network with one hidden layer "
+        "has loss 0 is NP-complete, for masks of either kind, already with one input and one "
+        "sample point; and neuron pruning on one point is a subset sum for every such network."
+    ),
+    hypotheses=(),
+    bound=Bound(
+        r"\min_{\text{masks}} |T - f(1)|",
+        D,
+        "tight",
+        meanings=(("D", "distance from T to the nearest sum of some of the numbers"),),
+    ),
+    law="any",
+    proof="malach-hardness",
+    false_bound="the network without its last number",
+)
