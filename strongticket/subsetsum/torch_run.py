@@ -22,6 +22,7 @@ from strongticket.subsetsum._work import (
     check_options,
     fingerprint,
     over_runs,
+    stops,
 )
 from strongticket.subsetsum.torch_inputs import Given
 from strongticket.subsetsum.torch_keys import Keys, spread
@@ -51,8 +52,12 @@ def answer(
     options: Options,
     *,
     empty_first: bool = True,
+    hit_proves: bool = False,
 ) -> Subsets:
-    """Choose a mask for every row, block by block, and recompute what it gives."""
+    """Choose a mask for every row, block by block, and recompute what it gives.
+
+    Arguments as `_run.answer` has them; `choose` is given the bytes that its kernels may take.
+    """
     check_options(options)
     if options.get("backend") not in (None, "torch"):
         raise InputError(
@@ -81,6 +86,8 @@ def answer(
         else:
             error[block] = errors_of(targets, keys.exponents, sums)
         found[block] = (low <= sums) & (sums <= high)
+        if hit_proves:
+            proved[block] |= found[block]
         if bool((numbers < 0).any()):
             raise AssertionError("a subset-sum kernel gave no mask: a bug of strongticket")
         done[block] = True
@@ -102,16 +109,8 @@ def answer(
         subsets = TensorSubsets(*shaped)
         return subsets.numpy() if given.numpy else subsets
 
-    try:
-        with torch.no_grad():
-            over_runs(work, runs, 1, options.get("progress"), m)
-    except InputError:
-        raise
-    except (KeyboardInterrupt, Exception) as stop:
-        if isinstance(stop, AssertionError | MemoryError | torch.OutOfMemoryError):
-            raise
-        said = _print(call, given, epsilon)
-        raise Interrupted(whole(), done.reshape(given.shape), said) from stop
+    with torch.no_grad(), stops(lambda: _interrupted(whole(), done, call, given, epsilon)):
+        over_runs(work, runs, 1, options.get("progress"), m)
     return whole()
 
 
@@ -224,6 +223,16 @@ def _settle(
     for i in hard.nonzero()[:, 0].tolist():
         numbers = float(targets[i]), float(epsilon[i]), int(exponents[i])
         low[i], high[i] = _by_rationals(*numbers)
+
+
+def _interrupted(
+    subsets: Subsets,
+    done: Booleans,
+    call: tuple[object, ...],
+    given: Given,
+    epsilon: Tensor | None,
+) -> Interrupted:
+    return Interrupted(subsets, done.reshape(given.shape), _print(call, given, epsilon))
 
 
 def _print(call: tuple[object, ...], given: Given, epsilon: Tensor | None) -> str:

@@ -25,7 +25,7 @@ class Search:
 
     Attributes:
         numbers: int64 (m,), the mask number that each row holds, -1 before it has one.
-        proved: bool (m,), as in `Subsets`.
+        proved: bool (m,), whether every subset was searched or none can be within the interval.
         rows: int64, the rows that are still open; None is all of them.
     """
 
@@ -66,7 +66,7 @@ class Search:
         """Close the open rows that have a hit: those whose number is not -1."""
         hit = got >= 0
         self._write(torch.where(hit, got, at(self.numbers, self.rows)))
-        self._close(hit)
+        self._leave(hit)
 
     def offer(self, count: int) -> None:
         """Solve the first `count` candidates of the open rows; keep what is nearer, close hits."""
@@ -78,13 +78,14 @@ class Search:
         got = nearest(part, self.memory)
         if every:
             self._write(got)
-            self._close(torch.ones_like(low, dtype=torch.bool))
+            self._write(torch.ones_like(low, dtype=torch.bool), self.proved)
+            self.rows = low.new_zeros(0)
             return
         held, aim = at(self.numbers, self.rows), keys.aim
         sums, mine = (_sums(keys, numbers) for numbers in (got, held.clamp(min=0)))
         worse = (held >= 0) & ((aim - 4 * mine).abs() <= (aim - 4 * sums).abs())
         self._write(torch.where(worse, held, got))
-        self._close((low <= sums) & (sums <= high))
+        self._leave((low <= sums) & (sums <= high))
 
     def _open(self) -> tuple[Keys, Tensor, Tensor]:
         return self.keys.some(self.rows), at(self.low, self.rows), at(self.high, self.rows)
@@ -96,8 +97,7 @@ class Search:
         else:
             into[self.rows] = values
 
-    def _close(self, hit: Tensor) -> None:
-        self._write(hit | at(self.proved, self.rows), self.proved)
+    def _leave(self, hit: Tensor) -> None:
         left = hit.logical_not().nonzero()[:, 0]
         self.rows = left if self.rows is None else self.rows[left]
 

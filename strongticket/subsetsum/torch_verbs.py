@@ -80,7 +80,8 @@ def within(
         search.close()
         return search.numbers, search.proved
 
-    return answer(("within", asked), given, tolerance(given, epsilon), choose, options)
+    wide = tolerance(given, epsilon)
+    return answer(("within", asked), given, wide, choose, options, hit_proves=True)
 
 
 def sparsest(
@@ -104,7 +105,8 @@ def sparsest(
         search.close()
         return search.numbers, search.proved
 
-    return answer(("sparsest", asked), given, tolerance(given, epsilon), choose, options)
+    wide = tolerance(given, epsilon)
+    return answer(("sparsest", asked), given, wide, choose, options, hit_proves=True)
 
 
 def fixed_size(candidates: Any, targets: Any, size: Any, **options: Unpack[Options]) -> Subsets:
