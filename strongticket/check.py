@@ -146,6 +146,17 @@ def find(key: str) -> Theorem:
     raise InputError(f"no theorem is called {key!r}; known are {known}")
 
 
+def matching(key: str) -> tuple[Theorem, ...]:
+    """The theorem of this key, or all theorems of the paper or family whose name this is.
+
+    "malach2020" stands for every key that begins with "malach2020_". InputError for neither.
+    """
+    family = tuple(theorem for theorem in THEOREMS if theorem.key.startswith(f"{key}_"))
+    if family and not any(theorem.key == key for theorem in THEOREMS):
+        return family
+    return (find(key),)
+
+
 def summary(reports: Sequence[CheckReport]) -> list[str]:
     """One line a theorem: rows of each kind, the verdict and the seconds."""
     lines = []
