@@ -10,6 +10,10 @@ from hypothesis import settings
 
 # The same examples at every run, and no deadline: no test asserts a time.
 settings.register_profile("strongticket", derandomize=True, deadline=None)
+for times in (10, 100):  # pytest --hypothesis-profile=strongticket-10 --timeout=0 tests/properties
+    settings.register_profile(
+        f"strongticket-{times}", settings.get_profile("strongticket"), max_examples=100 * times
+    )
 settings.load_profile("strongticket")
 
 
