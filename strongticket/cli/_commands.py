@@ -58,7 +58,7 @@ class Check:
     """Hold theorems to their word: every bound as claimed, or made false on purpose."""
 
     keys: Positional[tuple[str, ...]] = ()
-    """Keys of the theorems, or a paper's (malach2020) for all of it; see `strongticket theorems`."""
+    """Keys of the theorems, or a paper's, such as malach2020; see `strongticket theorems`."""
     all: bool = False
     """Check every theorem."""
     quick: bool = False

@@ -149,8 +149,8 @@ class OneNeuron(Theorem):
         yield self._least()
         for epsilon in (0.5, 0.1)[: effort.pick(1, 2)]:
             yield from self._built(epsilon)
-        yield self._seeds(effort.pick(30, 150))
-        trials, powers = effort.pick(60, 200), range(2, effort.pick(5, 6))
+        yield self._seeds(effort.pick(24, 150))
+        trials, powers = effort.pick(40, 200), range(2, effort.pick(5, 6))
         yield _growth("both weights near", trials, powers, 2.0, product=False)
         yield _growth("best product", trials, powers, 1.0, product=True)
 
@@ -247,7 +247,7 @@ def _growth(rule: str, trials: int, powers: range, most: float, product: bool) -
     least: list[list[float]] = []
     for power in powers:
         eta = 2.0**-power
-        width = int(40 / eta if product else 40 * 4 / eta**2)  # missed with probability e^-40
+        width = int(40 / eta if product else 20 * 4 / eta**2)  # missed with probability e^-20
         counts = []
         for seed in range(trials):
             name = philox.stream("check", f"malach growth {power}")

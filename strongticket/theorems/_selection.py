@@ -198,8 +198,8 @@ class Features(Selection):
         yield self._converse()
         for accuracy in (Fraction(1, 4), Fraction(1, 16))[: effort.pick(1, 2)]:
             yield self._built(accuracy)
-        yield self._seeds(effort.pick(100, 500))
-        yield self._growth(effort.pick(40, 150))
+        yield self._seeds(effort.pick(40, 400))
+        yield self._growth(effort.pick(16, 60))
 
     def _case(self, accuracy: Fraction, probability: Fraction) -> tuple[Case, int]:
         """The single neuron relu(x_1 - x_2) on five points of the plane, k_0 = 4, C = 1/2."""
