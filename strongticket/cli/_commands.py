@@ -16,7 +16,7 @@ from strongticket.cli._search import Search
 if TYPE_CHECKING:
     from strongticket.targets import Target as TargetValue
 
-Objectives = Literal["best", "sparsest", "within"]
+Objectives = Literal["best", "sparsest", "lightest", "within"]
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Construct:
     seed: int = 0
     """Seed of the random network."""
     objective: Objectives = "best"
-    """What a weight's subset is chosen for: least error, least size, or any within accuracy."""
+    """What a subset is chosen for: least error, size, magnitude, or any within accuracy."""
     out: Path = Path("ticket.safetensors")
     """Where the ticket goes."""
     json: bool = False
@@ -149,6 +149,7 @@ class Construct:
         verbs = {
             "best": subsetsum.best,
             "sparsest": subsetsum.sparsest,
+            "lightest": subsetsum.lightest,
             "within": subsetsum.within,
         }
         network = theorem.network(target, epsilon=self.epsilon, delta=self.delta, seed=self.seed)

@@ -71,9 +71,9 @@ def two_layer(
     `accuracy` gives one `LayerAccuracy` a target layer. Every weight reads the first `window`
     usable neurons of its pool (None: chosen from the accuracy, 16 to 24); only those that miss
     read further windows, the same for all outputs. `objective` is `subsetsum.best` (least
-    error), `subsetsum.sparsest`, `subsetsum.within`, a partial of one, or a solver of the same
-    form; it gets the accuracy where it has an argument `epsilon`. `progress` is called with
-    (text, done, total).
+    error), `sparsest`, `lightest`, `within`, a partial of one, or a solver of the same form; it
+    gets the accuracy where it has an argument `epsilon`. `progress` is called with (text, done,
+    total).
 
     The ticket's provenance counts the width, the candidates read and the live neurons.
     Raises ConstructionError where a weight misses after the whole pool; with ``strict=False`` it

@@ -39,7 +39,7 @@ def test_construct_s_json_is_the_provenance(run: Runner, made: Made, tmp_path: P
     assert found["ticket"] == str(out)
 
 
-@pytest.mark.parametrize("objective", ["best", "sparsest", "within"])
+@pytest.mark.parametrize("objective", ["best", "sparsest", "lightest", "within"])
 def test_every_objective_is_certified(
     run: Runner, made: Made, tmp_path: Path, objective: str
 ) -> None:

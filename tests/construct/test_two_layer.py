@@ -21,7 +21,7 @@ from strongticket.targets import Ball, Box, Target
 from strongticket.tickets import Ticket
 from strongticket.verify import collapse
 
-OBJECTIVES = (subsetsum.best, subsetsum.within, subsetsum.sparsest)
+OBJECTIVES = (subsetsum.best, subsetsum.within, subsetsum.sparsest, subsetsum.lightest)
 
 
 def make(widths, domain, *, biases: bool = True, seed: int = 0, reach: float = 0.5) -> Target:
