@@ -15,7 +15,16 @@ from subset_oracles import LAWS, instances
 
 from strongticket import subsetsum
 from strongticket.errors import InputError
-from strongticket.subsetsum import Interrupted, Products, regimes, torch_network, torch_verbs
+from strongticket.subsetsum import (
+    Interrupted,
+    Products,
+    regimes,
+    rows_numpy,
+    torch_network,
+    torch_rows,
+    torch_stream,
+    torch_verbs,
+)
 
 EPSILON = {"bits": 1, "small": 3, "copies": 1 << 10, "wide": 1 << 40, "mixed": 1 << 12}
 FIELDS = ("mask", "error", "found", "proved")
@@ -109,6 +118,59 @@ def test_errors_are_rounded_up_as_elsewhere() -> None:
     a = np.round(rng.uniform(-1, 1, (3000, 6)) * 2.0**52) / 2.0**52
     t = rng.uniform(-1, 1, 3000) * 2.0 ** rng.integers(-60, 60, 3000)
     three(subsetsum.best, a, t)
+
+
+def test_rows_are_prepared_as_by_numpy() -> None:
+    """Fractions that round to 1 with the tolerance's, numbers lost in grid units, coarse grids."""
+    near = [1 - 2.0**-53, 1 - 2.0**-52, 0.5, 2.0**-54, 2.0**-53, 2.0**-1074, 0.0, 0.25, 1.0, 3.5]
+    ulp = [x for v in near for x in (v, float(np.nextafter(v, 2)), float(np.nextafter(v, 0)))]
+    t, e, k = (x.ravel() for x in np.meshgrid([*ulp, *(-v for v in ulp)], ulp, [-900, -3, 0, 900]))
+    for scale in (np.zeros_like(k), k):  # numbers of the grid's own size, and far from it
+        with np.errstate(over="ignore"):
+            targets, wide = np.ldexp(t, scale), np.ldexp(e, scale)
+        whole, low, high = (np.empty(len(t), np.int64) for _ in range(3))
+        fraction, hard = np.empty(len(t)), np.empty(len(t), np.bool_)
+        rows_numpy.aims_of(targets, k, 1, whole, fraction, hard)
+        got = torch_rows.aims_of(tensor(targets), tensor(k))
+        for wanted, there in zip((whole, fraction, hard), got, strict=True):
+            assert np.array_equal(there.numpy(), wanted)
+        more = np.zeros_like(hard)
+        rows_numpy.intervals_of(wide, k, 1, whole, fraction, low, high, more)
+        there = torch_rows.intervals_of(tensor(wide), tensor(k), tensor(whole), tensor(fraction))
+        for wanted, part in zip((low, high, more), there, strict=True):
+            assert np.array_equal(part.numpy(), wanted)
+        sums = np.random.default_rng(0).integers(-(1 << 60), 1 << 60, len(t)) >> (
+            np.arange(len(t)) % 61
+        )
+        errors = np.empty(len(t))
+        rows_numpy.errors_of(targets, k, 1, sums, errors)
+        assert np.array_equal(
+            torch_rows.errors_of(*map(tensor, (targets, k, sums))).numpy(), errors
+        )
+
+
+def test_rows_of_zeros_in_products() -> None:
+    b, t = np.array([2.0**-400, 0.0, 2.0**-390]), np.array([1.0, -1.0, 0.0])
+    a = np.zeros((3, 3))
+    a[1] = 1.0
+    assert_same(
+        subsetsum.best(Products(a, b), t), subsetsum.best(Products(tensor(a), tensor(b)), tensor(t))
+    )
+
+
+def test_ties_in_later_chunks_of_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_stream, "_CHUNK", 3)
+    a, t = instances(np.random.default_rng(13), "bits", 100, 26)
+    three(subsetsum.best, a, t)
+    for n in (9, 12):
+        units = tensor(a[:, :n] * (1 + np.arange(n) % 3))
+        aims = 4 * tensor(t) + 1
+        wanted = torch_network.solve(units, None, aims, torch.int64, 1 << 22)
+        assert torch.equal(torch_stream.solve(units, aims, 1 << 16), wanted)
+        assert torch.equal(
+            torch_stream.solve(units[:1], aims, 1 << 16),
+            torch_network.solve(units[:1], None, aims, torch.int64, 1 << 22),
+        )
 
 
 @pytest.mark.parametrize(
@@ -240,6 +302,7 @@ BAD: list[tuple[tuple[Any, ...], str]] = [
     ((A.double() + 2.0**-1050, T), r"grids down to 2\^-1000"),
     ((A.double() + 2.0**1001, T), r"candidates may reach 2\^1000"),
     ((Products(A + 0.1, A.double() + 0.1), T), "products of row 0"),
+    ((Products(A.long() + (1 << 40), A.long() + (1 << 40)), T.long()), "products of row 0"),
     ((Products(A, A[:2]), T), "factors of one shape"),
 ]
 
