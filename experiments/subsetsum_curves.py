@@ -153,14 +153,12 @@ def curves() -> Iterator[Curve]:
             lambda a, t, e: call(subsetsum.sparsest, a, t, e),
             lambda e: 0.5 + 1e-3 / e,
         )
-    for divisor, part in ((2, "n / 2"), (4, "n / 4")):
+    for size in (3, 0):  # 0 stands for half of the candidates
         yield by_n(
             "by-size",
-            f"fixed_size, k = {part}",
+            f"fixed_size, k = {size or 'n / 2'}",
             range(12, 37, 4),
-            lambda a, t, divisor=divisor: call(
-                subsetsum.fixed_size, a, t, a.shape[1] // divisor
-            ),
+            lambda a, t, size=size: call(subsetsum.fixed_size, a, t, size or a.shape[1] // 2),
             lambda n: 1 + 1e-2 * 2 ** (n / 2),
         )
     for epsilon in (1e-6, 1e-9, 1e-12):
@@ -227,6 +225,7 @@ def run(config: Config) -> list[Point]:
 def plot(points: list[Point], path: Path, figure: str) -> None:
     """The lines of one figure."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     chosen = [point for point in points if point.figure == figure]
     drawn = Figure(figsize=(6, 3.6), layout="constrained")
@@ -249,6 +248,8 @@ def plot(points: list[Point], path: Path, figure: str) -> None:
         if small:
             panel.set_xscale("log")
             panel.invert_xaxis()
+        if not small:
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.grid(alpha=0.3)
         panel.legend(fontsize=8)
     panels[0].set_ylabel("µs a row, one thread")
