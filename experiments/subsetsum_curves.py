@@ -27,7 +27,8 @@ from strongticket import subsetsum
 from strongticket.cli import show
 from strongticket.errors import StrongticketError
 from strongticket.files import folder, write_whole
-from strongticket.subsetsum.regimes import FourLists, UntilHit, four_lists
+from strongticket.subsetsum.fourlists import shape
+from strongticket.subsetsum.regimes import FourLists, UntilHit
 
 Floats = NDArray[np.float64]
 Work = Callable[[], object]
@@ -163,13 +164,13 @@ def curves() -> Iterator[Curve]:
         )
     for epsilon in (1e-6, 1e-9, 1e-12):
         bits = int(np.log2(10 / epsilon))
-        ns = tuple(float(n) for n in range(28, 61, 4) if four_lists(n, bits) is not None)
+        ns = tuple(float(n) for n in range(28, 61, 4) if shape(n, bits) is not None)
 
         def work(x: float, rows: int, rng: np.random.Generator, e: float = epsilon) -> Work:
             a, t = instances(rng, rows, int(x), 53)
-            shape = four_lists(int(x), int(np.log2(x / 2 / (2 * e))))
-            assert shape is not None
-            return call(subsetsum.within, a, t, e, regime=FourLists(*shape))
+            lists = shape(int(x), int(np.log2(x / 2 / (2 * e))))
+            assert lists is not None
+            return call(subsetsum.within, a, t, e, regime=FourLists(*lists))
 
         yield Curve("four-lists", f"epsilon = {epsilon:g}", ns, work, lambda n: 300.0)
     for epsilon in (1e-1, 1e-2):

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 
 from strongticket.errors import InputError
 from strongticket.subsetsum._limits import MOST, MOST_NETWORK, MOST_STREAM
-from strongticket.subsetsum.fourlists import shape as four_lists
+from strongticket.subsetsum.fourlists import shape
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,9 @@ def plan(verb: Verb, n: int, bits: int = 0) -> tuple[Regime, ...]:
         stages.append(Enumerate(numbers))
     staged = bits >= numbers - 1 or n > MOST_NETWORK
     counts = range(max(16, bits - 1), every - 1 if staged else 0, 6)
-    shape = four_lists(n, bits) if n > MOST_NETWORK else None
-    if shape is not None:
-        stages.append(FourLists(*shape))
+    lists = shape(n, bits) if n > MOST_NETWORK else None
+    if lists is not None:
+        stages.append(FourLists(*lists))
     else:
         stages += [Network(k) for k in counts if k <= MOST_NETWORK]
     stages += [Stream(k) for k in counts if k > MOST_NETWORK]
