@@ -8,13 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strongticket.subsetsum import torch_enumerate, torch_network, torch_stream
+from strongticket.subsetsum import torch_enumerate, torch_network, torch_stream, triton_door
 from strongticket.subsetsum._backend import backend_of
 from strongticket.subsetsum._limits import MOST_NETWORK
 from strongticket.subsetsum.regimes import BySize, Enumerate, Network, Regime, Stream, UntilHit
 from strongticket.subsetsum.torch_keys import Keys, at
 from strongticket.subsetsum.torch_rows import subsets_of
-from strongticket.subsetsum.triton_door import triton_kernels
 
 _NUMBERED = 15
 """So many candidates are enumerated before `UntilHit` goes on one by one."""
@@ -126,7 +125,7 @@ def nearest(keys: Keys, memory: int) -> Tensor:
 def hits(keys: Keys, low: Tensor, high: Tensor, bits: int, memory: int) -> Tensor:
     """The least mask number below 2^bits within [low, high], -1 where there is none."""
     found = torch.full_like(low, -1)
-    kernels = triton_kernels(low.device) if bits else None
+    kernels = triton_door.triton_kernels(low.device) if bits else None
     for dtype, rows in keys.widths():
         some, least, most = keys.some(rows), at(low, rows), at(high, rows)
         if kernels is not None:
@@ -149,7 +148,7 @@ def smallest(keys: Keys, low: Tensor, high: Tensor, most_size: int, memory: int)
 def _network(
     units: Tensor, of: Tensor | None, aims: Tensor, dtype: torch.dtype, memory: int
 ) -> Tensor:
-    kernels = triton_kernels(units.device)
+    kernels = triton_door.triton_kernels(units.device)
     if kernels is not None:
         return kernels.nearest(units, of, aims, dtype)
     return torch_network.solve(units, of, aims, dtype, memory)

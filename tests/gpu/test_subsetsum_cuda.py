@@ -18,7 +18,6 @@ from strongticket.subsetsum import (
     torch_enumerate,
     torch_network,
     torch_rows,
-    torch_search,
     torch_verbs,
     triton_door,
 )
@@ -41,7 +40,7 @@ LAWS = ("bits", "small", "mixed", "wide", "grid", "halves")
 def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whose kernels solve: both have to give the same."""
     if request.param == "torch":
-        monkeypatch.setattr(torch_search, "triton_kernels", lambda device: None)
+        monkeypatch.setattr(triton_door, "triton_kernels", lambda device: None)
     else:
         assert triton_door.triton_kernels(torch.device("cuda", 0)) is not None
     name: str = request.param
