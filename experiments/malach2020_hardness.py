@@ -1,0 +1,244 @@
+"""Best masks that are subset sums: how exact solving time grows, and what a search reaches.
+
+n frozen weights on the 24-bit grid and the sum of a planted half of them are a subset sum, and a
+network of n hidden neurons with one sample point (theorem malach2020_hardness). Exhaustion over
+its masks proves the optimum; the subset-sum solver finds it from the other side of the reduction;
+edge-popup searches by gradients, with the planted number of neurons told to it.
+
+    python experiments/malach2020_hardness.py [--quick] [--out FOLDER]
+    python experiments/malach2020_hardness.py --publish    # the table of the docs
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+import time
+from dataclasses import astuple, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+
+from strongticket import Network, Uniform, subsetsum
+from strongticket.cli import show
+from strongticket.errors import InputError, StrongticketError
+from strongticket.files import folder, write_whole
+from strongticket.optimal import best_neuron_mask
+from strongticket.optimal.hardness import SubsetSum, subset_of, to_pruning
+
+ROOT, NAME = Path(__file__).parents[1], "malach2020_hardness"
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is run; every field is an option of the command line."""
+
+    out: Path = Path("runs") / NAME
+    publish: bool = False
+    """write the table where the documentation has it, instead of to `out`"""
+    sizes: tuple[int, ...] = (12, 16, 20, 22, 24, 26, 28)
+    instances: int = 5
+    steps: int = 300
+    """of edge-popup, each start"""
+    starts: int = 5
+    """of edge-popup an instance, the best of which counts"""
+    seed: int = 0
+    quick: bool = False
+
+
+QUICK: dict[str, Any] = {"sizes": (10, 12, 14, 16), "instances": 2, "steps": 60, "starts": 2}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One size, over all its instances.
+
+    Attributes:
+        n: numbers.
+        solved: instances whose best mask exhaustion proved to have loss 0 (planted: all).
+        agreed: instances where the subset-sum solver's distance is the best mask's loss.
+        masks: distinct masks of one instance, all of which are covered.
+        seconds: processor seconds of exhaustion, the median.
+        solver_seconds: those of the subset-sum solver.
+        searched: instances that edge-popup solved.
+        missed: the median distance that edge-popup leaves, as a fraction of the law's scale.
+    """
+
+    n: int
+    solved: int
+    agreed: int
+    masks: int
+    seconds: float
+    solver_seconds: float
+    searched: int
+    missed: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """The sizes that were run."""
+
+    points: tuple[Point, ...]
+    instances: int
+
+
+def planted(n: int, seed: int) -> tuple[Network, Any, SubsetSum]:
+    """(network, its model, instance): n frozen weights on the 24-bit grid, a goal of n/2 of them.
+
+    The hidden neurons are relu(1 x) at x = 1, so the model is the output layer on an input of ones.
+    """
+    import torch
+    from torch import nn
+
+    model = nn.Sequential(nn.Linear(n, 1, bias=False, dtype=torch.float32))
+    network = Network.sample(model, law=Uniform(1.0), seed=seed)
+    numbers = network.units(network.masked[0], 0, n)
+    chosen = np.random.default_rng([seed, n]).permutation(n)[: n // 2]
+    return network, model, SubsetSum(tuple(numbers.tolist()), int(numbers[chosen].sum()))
+
+
+def popup(network: Network, model: Any, instance: SubsetSum, steps: int, seed: int) -> int:
+    """The least distance that edge-popup sees, the number of kept weights told to it."""
+    import torch
+
+    from strongticket.search import EdgePopup
+
+    n, least = len(instance.numbers), abs(instance.goal)
+    search = EdgePopup(
+        network, density=(n // 2) / n, lr=0.1, momentum=0.9, score_seed=seed, backend="torch"
+    )
+    ones, goal = torch.ones(1, n), instance.goal / 2**24
+    for _ in range(steps):
+        kept = torch.nonzero(model[0].weight.detach()[0])[:, 0].tolist()
+        least = min(least, instance.distance(kept))
+        search.zero_grad()
+        torch.autograd.backward((model(ones) - goal).abs().sum())
+        search.step()
+    return least
+
+
+def measure(n: int, config: Config) -> Point:
+    """All instances of one size."""
+    solved = agreed = searched = masks = 0
+    exhaustion, solver, missed = [], [], []
+    for i in range(config.instances):
+        network, model, instance = planted(n, config.seed + i)
+        pruning = to_pruning(instance)
+        start = time.thread_time()
+        best = best_neuron_mask(pruning.network, pruning.x, pruning.y)
+        exhaustion.append(time.thread_time() - start)
+        masks = best.distinct
+        numbers = np.array([instance.numbers], np.int64)
+        start = time.thread_time()
+        answer = subsetsum.best(numbers, np.array([instance.goal]))
+        solver.append(time.thread_time() - start)
+        distance = instance.distance(np.flatnonzero(answer.mask[0]).tolist())
+        solved += best.proved and best.loss == 0 == instance.distance(subset_of(best.mask))
+        agreed += best.loss == distance
+        least = min(popup(network, model, instance, config.steps, s) for s in range(config.starts))
+        searched += least == 0
+        missed.append(least / 2**24)
+    return Point(
+        n=n,
+        solved=solved,
+        agreed=agreed,
+        masks=masks,
+        seconds=float(np.median(exhaustion)),
+        solver_seconds=float(np.median(solver)),
+        searched=searched,
+        missed=float(np.median(missed)),
+    )
+
+
+def run(config: Config) -> Result:
+    """Every size, after one instance that compiles what is to be compiled."""
+    points = []
+    with show.progress() as progress:
+        measure(4, replace(config, instances=1, steps=1, starts=1))
+        for i, n in enumerate(config.sizes):
+            progress(f"{n} numbers", i, len(config.sizes))
+            points.append(measure(n, config))
+    return Result(tuple(points), config.instances)
+
+
+def claims(result: Result) -> tuple[tuple[str, bool, str], ...]:
+    """(what is claimed, whether it stands, what was measured)."""
+    points = result.points
+    solved, agreed = (sum(getattr(p, name) for p in points) for name in ("solved", "agreed"))
+    total = result.instances * len(points)
+    return (
+        (
+            "every planted instance has a best mask of loss 0, which is a solution",
+            solved == total,
+            f"{solved} of {total}",
+        ),
+        (
+            "the best mask's loss is the subset-sum solver's distance, exactly",
+            agreed == total,
+            f"{agreed} of {total}",
+        ),
+        (
+            "exhaustion doubles with every number",
+            all(p.masks == 1 << p.n for p in points),
+            ", ".join(f"{p.n}: {p.masks:,}" for p in points),
+        ),
+    )
+
+
+def holds(result: Result) -> bool:
+    """Whether every claim stands."""
+    return all(stands for _, stands, _ in claims(result))
+
+
+def table(points: tuple[Point, ...]) -> bytes:
+    """The measurements as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([field.name for field in fields(Point)])
+    for point in points:
+        writer.writerow([f"{v:.3g}" if isinstance(v, float) else v for v in astuple(point)])
+    return text.getvalue().encode()
+
+
+def main() -> int:
+    """Run, print, store; exit code 1 where a claim does not stand."""
+    config = tyro.cli(Config, description=__doc__)
+    if config.quick:
+        config = replace(config, **QUICK)
+    try:
+        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
+        result = run(config)
+    except StrongticketError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2 if isinstance(error, InputError) else 1
+    write_whole(place / f"{NAME}.csv", table(result.points))
+    shown = [
+        (
+            p.n,
+            f"{p.masks:,}",
+            f"{p.seconds:.2g}",
+            f"{p.solver_seconds:.2g}",
+            f"{p.searched} of {result.instances}",
+            f"{p.missed:.1e}",
+        )
+        for p in result.points
+    ]
+    names = (
+        "n",
+        "masks",
+        "exhaustion, s",
+        "subset-sum solver, s",
+        "edge-popup solves",
+        "misses by",
+    )
+    show.table("planted subset sums as best masks", names, shown)
+    rows = [(name, "stands" if ok else "FALLS", text) for name, ok, text in claims(result)]
+    show.table("claims", ("claim", "", "measured"), rows)
+    return 0 if holds(result) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
