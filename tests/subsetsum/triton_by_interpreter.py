@@ -14,7 +14,7 @@ from strongticket.subsetsum.torch_keys import Keys, spread
 from strongticket.subsetsum.torch_rows import ranges_of
 
 
-def main(n: int, rows: int = 10) -> None:
+def main(n: int, rows: int = 6) -> None:
     kernels = triton_door.kernels_that_agree(torch.device("cpu"))
     assert kernels is not None
     generator = torch.Generator().manual_seed(n)
