@@ -222,7 +222,7 @@ def least_sizes(d: int, seed: int) -> Least:
     chosen = np.random.default_rng([seed, d, 2]).choice(len(names), 7, replace=False)
     wanted = [((1 << d) - 1, d // 2), *(names[i] for i in chosen)]
     pool = 1
-    while max(pruned_error(d, name, pool, seed) for name in wanted) > math.sqrt(epsilon):
+    while any(pruned_error(d, name, pool, seed) > math.sqrt(epsilon) for name in wanted):
         pool += 1
     bound = SINGLE_NEURON.bound(d=d, epsilon=Fraction(1, 64 * d * d))
     return Least(d=d, seed=seed, features=features, bound=bound, pool=pool)
