@@ -98,7 +98,7 @@ def test_signed_constant_is_the_top_bit() -> None:
         (Normal(1.0), stats.norm()),
         (Normal(0.3), stats.norm(scale=0.3)),
     ],
-    ids=repr,
+    ids=("uniform", "normal", "normal, narrow"),
 )
 def test_distribution(law: Law, distribution) -> None:
     assert stats.kstest(law.weights(drawn()), distribution.cdf).pvalue > 1e-4

@@ -13,7 +13,8 @@ from strongticket.subsetsum._backend import Backend, backend_of
 from strongticket.subsetsum._inputs import Candidates, Products, as_numbers, batch
 from strongticket.subsetsum._keys import Batch, Floats, Integers, Keys
 from strongticket.subsetsum._refusals import finite
-from strongticket.subsetsum._work import Options, check_options, over_runs, plan_runs
+from strongticket.subsetsum._work import Options, check_options, over_runs, plan_runs, stops
+from strongticket.subsetsum.torch_door import refuse_tensors
 
 MOST_COVERED = 26
 """The most candidates whose sums `coverage` walks through: 2^25 of them are held, 256 MiB."""
@@ -98,6 +99,7 @@ def coverage(candidates: Candidates, reach: ArrayLike, **options: Unpack[Options
 
     Time doubles with every candidate; the memory is 2^(n - 1) int64 a thread.
     """
+    refuse_tensors("coverage", options, candidates, reach)
     check_options(options)
     if options.get("resume") is not None:
         raise InputError("coverage takes no resume: call it again on the rows that are wanted")
@@ -112,7 +114,8 @@ def coverage(candidates: Candidates, reach: ArrayLike, **options: Unpack[Options
     kernel = (6 << given.n) + (48 << min(given.n, 20))  # NumPy's; numba's is 4 << n
     size, threads = plan_runs(given.n, kernel, options)
     size = min(size, max((1 << _RUN) >> given.n, 1 if given.per == 1 else 16))
-    over_runs(work, given.runs(size), threads, options.get("progress"), given.rows)
+    with stops(None):
+        over_runs(work, given.runs(size), threads, options.get("progress"), given.rows)
     return Coverage(epsilon.reshape(given.shape), worst.reshape(given.shape))
 
 

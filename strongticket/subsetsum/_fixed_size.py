@@ -16,6 +16,7 @@ from strongticket.subsetsum._run import Interval, answer
 from strongticket.subsetsum._stages import nearest
 from strongticket.subsetsum._subsets import Subsets
 from strongticket.subsetsum._work import Options, fingerprint
+from strongticket.subsetsum.torch_door import asks_torch, on_tensors
 
 _LISTS = 3  # the left one, the right one, and room to merge
 _NETWORK_BYTES = 1 << 23
@@ -52,6 +53,8 @@ def fixed_size(
     Source: Horowitz and Sahni 1974, on lists kept apart by size. Subsets of a fixed size are what
     Natale, Ferré, Giambartolomei, Giroire and Mallmann-Trenn 2024 (Theorem 2) count.
     """
+    if asks_torch(options, candidates, targets, size):
+        return on_tensors("fixed_size", candidates, targets, size, **options)
     given = batch(candidates, targets)
     sizes = _sizes(size, given)
 

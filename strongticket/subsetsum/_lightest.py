@@ -15,6 +15,7 @@ from strongticket.subsetsum._run import Interval, answer
 from strongticket.subsetsum._stages import nearest, recomputed, some_rows
 from strongticket.subsetsum._subsets import Error, Subsets
 from strongticket.subsetsum._work import Options
+from strongticket.subsetsum.torch_door import refuse_tensors
 
 MOST_LIGHTEST = 40
 """The most candidates: a half has 2^20 subsets then."""
@@ -55,6 +56,7 @@ def lightest(
     Source: Horowitz and Sahni 1974 for the two halves; a subset that adds up to s > 0 with negative
     parts of N altogether weighs s + 2N, which bounds what a half may hold.
     """
+    refuse_tensors("lightest", options, candidates, targets, epsilon)
     given = batch(candidates, targets, MOST_LIGHTEST)
     wide = tolerance(given, epsilon)
 

@@ -23,6 +23,7 @@ from strongticket.subsetsum._work import (
     plan_runs,
     stops,
 )
+from strongticket.subsetsum.torch_door import refuse_tensors
 
 WORK = 1 << 28
 """The work a row may take unless told otherwise: a tenth of a second to some seconds."""
@@ -73,6 +74,7 @@ def vector(
     Source: Horowitz and Sahni 1974 for the halves. That n = O(d^3 log^2(1/epsilon)) Gaussian
     vectors suffice: Becchetti et al. 2022, arXiv 2207.13944.
     """
+    refuse_tensors("vector", options, candidates, targets, epsilon)
     check_options(options)
     if not isinstance(work, int) or isinstance(work, bool) or work < 1:
         raise InputError(f"work must be an integer of at least 1, got {work!r}")

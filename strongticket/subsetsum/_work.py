@@ -45,13 +45,21 @@ class _Stop(Exception):  # noqa: N818  (it is no error: its cause is what progre
 
 
 @contextlib.contextmanager
-def stops(interrupted: Callable[[], Interrupted]) -> Iterator[None]:
-    """Let a KeyboardInterrupt, or what progress raised, come out as `interrupted()`; no error."""
+def stops(interrupted: Callable[[], Interrupted] | None) -> Iterator[None]:
+    """Let a KeyboardInterrupt, or what progress raised, come out as `interrupted()`; no error.
+
+    With None, where nothing could be taken up again, they come out as they are.
+    """
     try:
         yield
     except KeyboardInterrupt as stop:
+        if interrupted is None:
+            raise
         raise interrupted() from stop
     except _Stop as stop:
+        assert stop.__cause__ is not None
+        if interrupted is None:
+            raise stop.__cause__ from None
         raise interrupted() from stop.__cause__
 
 
@@ -59,8 +67,10 @@ class Options(TypedDict, total=False):
     """What every verb takes by keyword. None of it changes an answer.
 
     Attributes:
-        threads: how many threads; None (the default) is one a CPU.
-        backend: "numba", "numpy", or None: numba where it can be imported.
+        threads: how many threads; None (the default) is one a CPU. Not for torch.
+        backend: "numba", "numpy", or None: numba where it can be imported. Torch tensors are
+            answered by torch on their own device, whatever this says; "torch" takes NumPy arrays
+            through it too.
         memory: bytes of working memory beyond the batch and the answer; 2^30 unless given.
         progress: called with (rows done, rows), from the calling thread. If it raises, the call
             ends with `Interrupted`, as it does at a KeyboardInterrupt.

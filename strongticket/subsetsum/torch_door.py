@@ -36,3 +36,12 @@ def on_tensors(verb: str, *arguments: Any, **options: Any) -> Subsets:
         raise InputError(f"backend 'torch' cannot be imported ({error}); use 'numba'") from None
     subsets: Subsets = getattr(verbs, verb)(*arguments, **options)
     return subsets
+
+
+def refuse_tensors(verb: str, options: Any, *values: object) -> None:
+    """The error of a verb that torch does not answer."""
+    if asks_torch(options, *values):
+        raise InputError(
+            f"{verb} has no torch version: give NumPy arrays (tensor.cpu().numpy()) and backend "
+            "'numba', 'numpy' or None"
+        )

@@ -221,3 +221,28 @@ def test_taken_counts_from_the_first_candidate() -> None:
     assert (
         subsetsum.Subsets(mask[:, :0], nothing, nothing > 0, nothing > 0).taken.tolist() == [0] * 4
     )
+
+
+def test_coverage_lets_out_what_progress_raises() -> None:
+    def halt(done: int, total: int) -> None:
+        raise TimeoutError("enough")
+
+    with pytest.raises(TimeoutError, match="enough"):
+        subsetsum.coverage(np.ones((3, 4)), 1.0, progress=halt)
+
+
+def test_verbs_without_torch_refuse_tensors() -> None:
+    import torch
+
+    a, t = torch.ones(2, 3, dtype=torch.float64), torch.ones(2, dtype=torch.float64)
+    for call in (
+        lambda: subsetsum.lightest(a, t, 0.1),
+        lambda: subsetsum.coverage(a, 1.0),
+        lambda: subsetsum.vector(a[:, :, None], t[:, None]),
+        lambda: subsetsum.coverage(a.numpy(), 1.0, backend="torch"),
+    ):
+        with pytest.raises(InputError, match="has no torch version: give NumPy arrays"):
+            call()
+    same_size = subsetsum.fixed_size(a, t, 2)
+    assert torch.is_tensor(same_size.mask)
+    assert same_size.size.tolist() == [2, 2]
