@@ -120,10 +120,10 @@ def test_selected_neurons_have_the_coefficients_as_their_mean() -> None:
         tau = 2 * np.sqrt(0.5 * abs(c) / k)
         assert abs(made - c) <= 5 * np.sqrt(k * tau**3 / 3)
     # on the grid the count of steps is what the proof says
-    units = np.arange(-15, 16, 2)
-    kept = select_neurons(units * 2.0**-24, np.full(16, 2.0**-2), blocks=2.0**40, scale=1.0)
+    units = np.arange(-31, 32, 2)
+    kept = select_neurons(units * 2.0**-24, np.full(32, 2.0**-2), blocks=2.0**40, scale=1.0)
     assert units[kept].tolist() == [1, 3, 5, 7, 9, 11, 13, 15]  # rho = 2^24 2^-21 = 8
-    assert not select_neurons(-units * 2.0**-24, np.zeros(16), blocks=9, scale=1.0).any()
+    assert not select_neurons(-units * 2.0**-24, np.zeros(32), blocks=9, scale=1.0).any()
 
 
 def test_bad_input_is_refused() -> None:

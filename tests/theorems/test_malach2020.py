@@ -110,6 +110,8 @@ def test_the_neuron_is_within_eta_for_both_signs() -> None:
             at = _one_neuron._neuron(a, b, weight, eta, sign)
             assert at is not None
             assert sign * a[at] > 0  # it is on for inputs of that sign
+            assert 0 <= Fraction(abs(int(a[at])), unit) - abs(weight) <= eta
+            assert 1 - eta <= Fraction(abs(int(b[at])), unit) <= 1
             assert abs(Fraction(int(a[at]) * int(b[at]), 1 << 48) - weight) <= eta
 
 
