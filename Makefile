@@ -23,7 +23,7 @@ demo: $(VENV)/.ok
 	$(BIN)/strongticket demo
 
 test: $(VENV)/.ok
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile
 
 lint: $(VENV)/.ok
 	$(BIN)/ruff check .
