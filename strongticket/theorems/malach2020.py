@@ -17,10 +17,12 @@ from typing import Any
 import sympy
 
 from strongticket.bounds import Bound, rational
-from strongticket.theorems import _selection
+from strongticket.theorems import _finite_samples, _random_features
 from strongticket.theorems._best_mask import BestMask
+from strongticket.theorems._finite_samples import Samples
 from strongticket.theorems._one_neuron import OneNeuron
-from strongticket.theorems._selection import MOST_STEPS, Features, Samples
+from strongticket.theorems._random_features import Features
+from strongticket.theorems._selection import MOST_STEPS
 from strongticket.theorems._single_neuron import SingleNeuron
 from strongticket.theorems._theorem import ACCURACY, CONFIDENCE, OURS, Hypothesis, Theorem
 
@@ -110,11 +112,11 @@ FEATURES = Features(
         "mask is a random-feature predictor with coefficients 0 or $u_j$."
     ),
     hypotheses=(CONFIDENCE, *_above("BCts"), _SLOW),
-    bound=_selection.blocks_bound(),
+    bound=_random_features.blocks_bound(),
     law=r"\mathrm{U}[-s, s]\ \text{(output weights)}",
     proof="malach-features",
     false_bound="a single block",
-    steep=_selection.BLOCKS_STEEP,
+    steep=_random_features.BLOCKS_STEEP,
 )
 SAMPLES = Samples(
     key="malach2020_samples",
@@ -131,11 +133,11 @@ SAMPLES = Samples(
         "$k \\le 2^{47} B m Y / (s\\lambda)$ and {bound}"
     ),
     hypotheses=(CONFIDENCE, *_above("BYts"), _SLOW),
-    bound=_selection.samples_bound(),
+    bound=_finite_samples.samples_bound(),
     law=r"\text{any (first layer)},\ \mathrm{U}[-s, s]\ \text{(output weights)}",
     proof="malach-samples",
     false_bound="a width below the reach of all neurons together",
-    steep=_selection.SAMPLES_STEEP,
+    steep=_finite_samples.SAMPLES_STEEP,
 )
 SINGLE_NEURON = SingleNeuron(
     key="malach2020_single_neuron",
