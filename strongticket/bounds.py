@@ -79,7 +79,7 @@ class Bound:
             return self.procedure(**table)
         exact = self._exact(table)
         guard = GUARD * (1 + abs(exact))
-        return math.ceil(exact - guard if self.kind == "necessary" else exact + guard)
+        return math.ceil(exact + guard if self.kind == "sufficient" else exact - guard)
 
     def real(self, **values: float | Fraction) -> float:
         """The expression's value before it is rounded to an integer."""

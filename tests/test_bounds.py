@@ -120,3 +120,9 @@ def test_every_symbol_needs_a_meaning() -> None:
 def test_the_module_imports_no_sympy() -> None:
     code = "import sys, strongticket, strongticket.bounds; sys.exit('sympy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_tight_bound_that_is_an_integer_is_that_integer() -> None:
+    from strongticket.theorems.malach2020 import HARDNESS
+
+    assert [HARDNESS.bound(D=d) for d in (1, 3, 10**9)] == [1, 3, 10**9]

@@ -27,7 +27,7 @@ def load(name: str) -> ModuleType:
 
 separation = load("malach2020_separation")
 universality = load("malach2020_universality")
-hardness = load("malach2020_hardness")
+hardness = load("malach2020_solving")
 
 
 def run_main(
@@ -88,4 +88,4 @@ def test_hardness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = replace(result.points[0], agreed=0)
     assert not hardness.holds(replace(result, points=(wrong, *result.points[1:])))
     assert run_main(hardness, result, tmp_path, monkeypatch) == 0
-    assert (tmp_path / "malach2020_hardness.csv").read_text("utf-8").count("\n") == 3
+    assert (tmp_path / "malach2020_solving.csv").read_text("utf-8").count("\n") == 3

@@ -5,8 +5,8 @@ network of n hidden neurons with one sample point (theorem malach2020_hardness).
 its masks proves the optimum; the subset-sum solver finds it from the other side of the reduction;
 edge-popup searches by gradients, with the planted number of neurons told to it.
 
-    python experiments/malach2020_hardness.py [--quick] [--out FOLDER]
-    python experiments/malach2020_hardness.py --publish    # the table of the docs
+    python experiments/malach2020_solving.py [--quick] [--out FOLDER]
+    python experiments/malach2020_solving.py --publish    # the table of the docs
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from strongticket.files import folder, write_whole
 from strongticket.optimal import best_neuron_mask
 from strongticket.optimal.hardness import SubsetSum, subset_of, to_pruning
 
-ROOT, NAME = Path(__file__).parents[1], "malach2020_hardness"
+ROOT, NAME = Path(__file__).parents[1], "malach2020_solving"
 
 
 @dataclass(frozen=True)
