@@ -24,6 +24,7 @@ from strongticket.optimal._tables import Tables
 
 Rows = NDArray[np.int64]
 Node = tuple[Rows, ...]  # the rows that are left to each table
+_LEAF = 1 << 30  # residuals of a leaf: about a second, within which time limits are kept
 
 
 @dataclass
@@ -62,6 +63,7 @@ def branch_and_bound(tables: Tables, loss: Loss, method: BranchAndBound) -> Answ
     """The best mask with a rational bound: equal to its loss unless time or nodes ran out."""
     end = math.inf if method.time_limit is None else time.monotonic() + method.time_limit
     most = math.inf if method.nodes is None else method.nodes
+    leaf = min(method.leaf, max(1, _LEAF // len(tables.labels)))
     first = tuple(0 for _ in tables.rows)
     search = _Search(tables, Scaled.of(tables), loss, first, loss.measure(tables.residuals(first)))
     search.offer(first)
@@ -75,13 +77,13 @@ def branch_and_bound(tables: Tables, loss: Loss, method: BranchAndBound) -> Answ
         _, _, bound, node = heapq.heappop(search.heap)
         if bound >= search.measure:
             continue
-        if _size(node) <= method.leaf:
+        if _size(node) <= leaf:
             search.exhaust(node)
             continue
         if search.nodes >= most or time.monotonic() >= end:
             stopped = min([bound, *(entry[2] for entry in search.heap)])
             break
-        for child_bound, child in _children(search, node, bound, method.leaf, end):
+        for child_bound, child in _children(search, node, bound, leaf, end):
             key = float(child_bound / most_measure)
             heapq.heappush(search.heap, (key, next(order), child_bound, child))
     name = "branch and bound" if stopped is None else "branch and bound that was stopped"
@@ -130,15 +132,16 @@ def _children(
     yield from _halves(node, floats, weights, bound)
 
 
-def without_hope(tables: Tables, loss: Loss, reached: int, seconds: float) -> Node:
+def without_hope(tables: Tables, loss: Loss, reached: int, seconds: float) -> tuple[Node, Fraction]:
     """The rows of each table that a choice of measure up to `reached` can use, by exact bounds.
 
-    Ranges and the dual bound of one relaxation after another, as at the root of the search.
+    Ranges and the dual bound of one relaxation after another, as at the root of the search; the
+    greatest of these bounds, on the measure of every choice, comes with them.
     """
     end = time.monotonic() + seconds
     scaled = Scaled.of(tables)
     node: Node = tuple(np.arange(len(r)) for r in tables.rows)
-    before = 0
+    before, bound = 0, Fraction(0)
     while _size(node) != before and time.monotonic() < end:
         before = _size(node)
         rows = [r[left] for r, left in zip(tables.rows, node, strict=True)]
@@ -150,8 +153,10 @@ def without_hope(tables: Tables, loss: Loss, reached: int, seconds: float) -> No
         relaxed = relax(floats, scaled.labels, loss, end - time.monotonic())
         if relaxed is not None:
             dual = evaluate(relaxed[0], rows, tables.labels, loss)
+            # Of the rows that are left; a choice with another row has a measure above `reached`.
+            bound = max(bound, min(dual.measure, Fraction(reached)))
             node = _part(node, [dual.survivors(j, reached + 1) for j in range(len(node))])
-    return node
+    return node, bound
 
 
 def _part(node: Node, kept: Sequence[Rows]) -> Node:

@@ -26,9 +26,10 @@ from strongticket.optimal._losses import Loss
 from strongticket.optimal._methods import Answer, Exhaustive
 from strongticket.optimal._tables import Tables
 
-TAIL = 1 << 10  # rows of the innermost table: with 64 points half a mebibyte
+TAIL = 1 << 10  # rows of the innermost table at most,
+_CACHED = 1 << 16  # and integers: half a mebibyte
 FOUND = 1 << 16
-_CHUNK = 1 << 22
+_CHUNK = 1 << 28  # residuals between two looks at the clock
 _KINDS = {Loss.MEAN_ABSOLUTE: 0, Loss.MEAN_SQUARED: 1, Loss.WORST_CASE: 2}
 
 
@@ -72,7 +73,8 @@ def least(
     small = [_rounded(r, shift) for r in rows]
     n, count = len(labels), len(rows) + 1
     inner = 1  # tables of the tail
-    while inner < len(rows) and math.prod(len(r) for r in rows[: inner + 1]) <= TAIL:
+    room = min(TAIL, _CACHED // n)
+    while inner < len(rows) and math.prod(len(r) for r in rows[: inner + 1]) <= room:
         inner += 1
     tail = small[0]
     for table in small[1:inner]:
@@ -93,7 +95,7 @@ def least(
     measure, done = below, 0
     # Below measure 0 there is nothing, and the first 0 is the one of the least number.
     while done < total and time.monotonic() < end and state[1] >= 0:
-        until = min(total, done + max(1, _CHUNK // len(tail)))
+        until = min(total, done + max(1, _CHUNK // tail.size))
         _scan()(
             head, starts, digits, done, until - done, tail, labels_small, _KINDS[loss], slack,
             state, found,

@@ -23,6 +23,8 @@ def numbers(name: str, values: object, ndim: int) -> Array:
     number.
     """
     given = np.asarray(values)
+    if given.dtype == np.uint64:
+        given = given.astype(object)
     if given.ndim != ndim:
         raise InputError(f"{name} must have {ndim} dimensions, got shape {given.shape}")
     if given.dtype == object:
@@ -33,7 +35,7 @@ def numbers(name: str, values: object, ndim: int) -> Array:
         found: Array = np.empty(len(flat), object)
         found[:] = flat
         found = found.reshape(given.shape)
-    elif given.dtype.kind in "iub" and given.dtype != np.uint64:
+    elif given.dtype.kind in "iub":
         found = given.astype(np.int64)
     elif given.dtype.kind == "f" and given.dtype.itemsize <= 8:
         found = given.astype(np.float64)

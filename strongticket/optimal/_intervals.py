@@ -26,7 +26,8 @@ def possible(
     """
     # Integers that floats do not hold (of points with long denominators) are halved a few times:
     # distances rounded down, what was reached up.
-    spare = max(0, sum(largest(r) for r in rows).bit_length() - 400)
+    reach = largest(labels) + sum(largest(r) for r in rows)
+    spare = max(0, reach.bit_length() - 400)
     enough = float(-(-reached >> spare * (2 if loss is Loss.MEAN_SQUARED else 1)))
     left = [np.arange(len(r)) for r in rows]
     low = [r.min(axis=0) for r in rows]

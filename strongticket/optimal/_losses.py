@@ -87,6 +87,12 @@ def masked_loss(
     """
     frozen, wanted = OneHidden.of(network), Loss.named(loss)
     points, labels = sample(x, y, frozen.inputs)
+    known = [f"layers.{i}.{kind}" for i in (0, 1) for kind in ("weight", "bias")]
+    if unknown := set(mask) - set(known):
+        raise InputError(
+            f"the mask names {', '.join(sorted(unknown))}; a network with one hidden layer has "
+            f"{', '.join(known)}"
+        )
     made, um = outputs(frozen, mask, points)
     t, ut = integers(labels)
     unit = common_unit(um, ut)

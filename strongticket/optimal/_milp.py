@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -63,14 +64,15 @@ def solve(tables: Tables, loss: Loss, method: MILP) -> Answer:
     descents = (scaled.descend(p, loss, pairs=True) for p in starts)
     best = min(descents, key=_measure(tables, loss))
     # Rows that only worse masks use are left out of the programme: exact bounds say which.
-    left_in = without_hope(tables, loss, _measure(tables, loss)(best), method.time_limit / 4)
+    reached = _measure(tables, loss)(best)
+    left_in, sure = without_hope(tables, loss, reached, method.time_limit / 4)
     best = tuple(int(np.searchsorted(r, p)) for r, p in zip(left_in, best, strict=True))
     tables = tables.part(left_in)
     scaled = Scaled.of(tables)
     # Binaries within the tolerance of integers and rows within it move a residual by no more.
     slack = TOLERANCE * (sum(tables.sizes) + len(tables.rows) + 2)
     tangents = _first_tangents(scaled, best) if loss is Loss.MEAN_SQUARED else []
-    bound, nodes, cut, finished = -math.inf, 0, {best}, False
+    bound, nodes, cut, finished = _scaled(tables, scaled, sure, loss), 0, {best}, False
     while True:
         left = end - time.monotonic()
         if left <= 0:
@@ -105,7 +107,7 @@ def solve(tables: Tables, loss: Loss, method: MILP) -> Answer:
     name = "HiGHS" if loss is not Loss.MEAN_SQUARED else "HiGHS, by outer approximation"
     stopped = "" if finished else ", stopped early by its time limit"
     # Within its tolerances a solver's bound may lie above the loss; a loss bounds them all.
-    bound = min(max(bound, 0.0), _scaled_loss(tables, scaled, best, loss))
+    bound = min(bound, _scaled_loss(tables, scaled, best, loss))
     picks = [int(r[p]) for r, p in zip(left_in, best, strict=True)]
     return Answer(picks, scaled.loss(bound, loss), 0, nodes, name + stopped)
 
@@ -232,6 +234,11 @@ def _measure(tables: Tables, loss: Loss) -> Callable[[Sequence[int]], int]:
 
 def _scaled_loss(tables: Tables, scaled: Scaled, picks: Sequence[int], loss: Loss) -> float:
     """The exact loss of a choice, in the solver's own scale."""
-    exact = loss.of_measure(_measure(tables, loss)(picks), len(tables.labels), tables.unit)
+    return _scaled(tables, scaled, _measure(tables, loss)(picks), loss)
+
+
+def _scaled(tables: Tables, scaled: Scaled, measure: Fraction | int, loss: Loss) -> float:
+    """The loss of a measure, in the solver's own scale."""
+    exact = loss.of_measure(measure, len(tables.labels), tables.unit)
     power = 2 if loss is Loss.MEAN_SQUARED else 1
     return float(exact / scaled.scale**power)

@@ -51,7 +51,7 @@ class Optimum:
     @property
     def gap(self) -> float:
         """Loss - bound, rounded up; 0 where they meet, infinity where there is no bound."""
-        if not math.isfinite(self.bound):
+        if isinstance(self.bound, float) and not math.isfinite(self.bound):
             return math.inf
         exact = self.loss - Fraction(self.bound)
         if exact <= 0:

@@ -14,6 +14,8 @@ import numpy as np
 from strongticket.optimal._floats import Floats
 from strongticket.optimal._losses import Loss
 
+_DENSE = 1 << 8  # points; of more, the matrix of one spread a point is kept sparse
+
 
 def relax(
     rows: Sequence[Floats], labels: Floats, loss: Loss, seconds: float
@@ -28,12 +30,17 @@ def _linear(
     rows: Sequence[Floats], labels: Floats, loss: Loss, seconds: float
 ) -> tuple[Floats, list[Floats]] | None:
     """The linear programme, by HiGHS; multipliers are its duals."""
+    from scipy import sparse
     from scipy.optimize import linprog
 
     matrix = np.concatenate(rows).T
     n, size = matrix.shape
-    spread = -np.ones((n, 1)) if loss is Loss.WORST_CASE else -np.eye(n)
-    above = np.block([[-matrix, spread], [matrix, spread]])
+    if loss is Loss.MEAN_ABSOLUTE and n > _DENSE:
+        made, spread = sparse.csc_array(matrix), -sparse.eye_array(n)
+        above = sparse.block_array([[-made, spread], [made, spread]], format="csc")
+    else:
+        spread = -np.ones((n, 1)) if loss is Loss.WORST_CASE else -np.eye(n)
+        above = np.block([[-matrix, spread], [matrix, spread]])
     once = np.zeros((len(rows), size + spread.shape[1]))
     splits = np.cumsum([len(r) for r in rows])
     for j, (end, part) in enumerate(zip(splits, rows, strict=True)):

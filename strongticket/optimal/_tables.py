@@ -23,7 +23,8 @@ from strongticket.tickets import Mask
 
 Layers = Literal["first", "output", "both"]
 Integers = NDArray[np.int64]
-MOST_ENTRIES = 1 << 22  # integers of one neuron's table
+MOST_ENTRIES = 1 << 22  # integers of one neuron's table,
+MOST_IN_ALL = 1 << 26  # and of all tables: half a gibibyte, several where they are Python integers
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +136,13 @@ def tables_of(
             f"{MOST_ENTRIES:,} that are kept; mask fewer inputs (layers='output', or "
             "best_neuron_mask), give fewer points, or search for a mask instead"
         )
+    ways = 2 if whole_neurons else size
+    if k * ways * len(y) > MOST_IN_ALL:
+        raise InputError(
+            f"{k} neurons, each pruned in {ways:,} ways, on {len(y):,} points make "
+            f"{k * ways * len(y):,} numbers, more than the {MOST_IN_ALL:,} that are kept; give "
+            "fewer points, mask fewer inputs, or search for a mask instead"
+        )
     columns = network.weights if network.bias is None else _beside(network.weights, network.bias)
     points = x if network.bias is None else _beside(x, np.ones(len(x), np.int64))
     (w, uw), (p, up), (v, uv) = integers(columns), integers(points), integers(network.output)
@@ -142,9 +150,11 @@ def tables_of(
     units = [uw * up * uv, ut]
     c, uc = (None, ut) if network.output_bias is None else integers(network.output_bias)
     unit = common_unit(*units, uc)
-    # Every integer below is a part of such a sum of magnitudes.
-    reach = columns.shape[1] * largest(w) * largest(p) * largest(v) * int(uw * up * uv / unit)
-    reach = k * reach + largest(t) * int(ut / unit)
+    # Every integer below is a part of such a sum of magnitudes; zeros count as ones, since what
+    # they are multiplied by has to fit as well.
+    sizes = [max(1, largest(part)) for part in (w, p, v, t)]
+    reach = k * columns.shape[1] * math.prod(sizes[:3]) * int(uw * up * uv / unit)
+    reach += sizes[3] * int(ut / unit)
     reach += 0 if c is None else largest(c) * int(uc / unit)
     kind = np.dtype(np.int64 if reach < 1 << ROOM else object)
     w, p, v, t = (part.astype(kind) for part in (w, p, v, t))

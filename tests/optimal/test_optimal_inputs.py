@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from optimal_oracles import Instance, naive_best
 
 from strongticket import Box, Network, Target, Uniform, optimal
 from strongticket.errors import InputError
@@ -64,6 +65,18 @@ REFUSED: dict[str, tuple[Any, str]] = {
         ),
         r"shape \(2, 2\)",
     ),
+    "mask name": (
+        lambda: optimal.masked_loss(
+            NETWORK, Mask.dense({"0.weight": np.ones((2, 2), bool)}), X, Y, "worst case"
+        ),
+        r"names 0\.weight; .*layers\.0\.weight",
+    ),
+    "points": (
+        lambda: optimal.best_neuron_mask(
+            OneHidden(np.ones((600, 1)), np.ones(600)), np.ones((60_000, 1)), np.ones(60_000)
+        ),
+        "600 neurons.*fewer points",
+    ),
     "most": (lambda: Exhaustive(most=0), "most as an integer"),
     "leaf": (lambda: BranchAndBound(leaf=2.5), "leaf as an integer"),  # type: ignore[arg-type]
     "large leaf": (lambda: BranchAndBound(leaf=1 << 25), r"Exhaustive\(\)"),
@@ -118,6 +131,52 @@ def test_numbers_beyond_floats_are_compared_exactly(loss: optimal.Loss) -> None:
             assert found.proved
     with pytest.raises(InputError, match="2\\^-300"):
         optimal.best_weight_mask(OneHidden(weights, np.ones(4)), x, labels, method=MILP())
+
+
+@pytest.mark.parametrize("zero", ["weights", "output", "x", "y", "bias"])
+@pytest.mark.parametrize("loss", optimal.Loss)
+def test_zeros_beside_tiny_numbers(loss: optimal.Loss, zero: str) -> None:
+    """Nothing is 0 in units of 2^-70 of something else."""
+    parts = {
+        "weights": np.array([[3.0, -1.0], [1.0, 2.0]]) * 2.0**-70,
+        "output": np.array([1.0, -1.0]) * 2.0**-70,
+        "x": np.array([[1.0, 2.0], [-1.0, 1.0]]),
+        "y": np.array([1.0, -2.0]) * 2.0**-140,
+        "bias": np.array([1.0, -2.0]) * 2.0**-70,
+    }
+    parts[zero] = parts[zero] * 0
+    network = OneHidden(parts["weights"], parts["output"], parts["bias"])
+    given = Instance(network, parts["x"], parts["y"])
+    wanted = naive_best(given, loss)
+    for method in (Exhaustive(), BranchAndBound(leaf=1), BranchAndBound()):
+        found = optimal.best_weight_mask(network, given.x, given.y, loss=loss, method=method)
+        assert (found.loss, found.proved) == (wanted[0], True)
+
+
+@pytest.mark.parametrize("loss", optimal.Loss)
+def test_labels_far_beyond_what_the_network_reaches(loss: optimal.Loss) -> None:
+    network = OneHidden(np.array([[1.0, 2.0], [3.0, -1.0]]) * 2.0**-600, np.array([1.0, -1.0]))
+    x, y = np.array([[1.0, 2.0], [-1.0, 1.0]]) * 2.0**-600, np.array([2.0**1000, 0.0])
+    wanted = naive_best(Instance(network, x, y), loss)[0]
+    for scale in (1, 2**1000):
+        labels = np.array([Fraction(v) * scale for v in y.tolist()], object)
+        best = optimal.best_weight_mask(network, x, labels, loss=loss)
+        found = optimal.best_weight_mask(
+            network, x, labels, loss=loss, method=BranchAndBound(leaf=1)
+        )
+        assert found.proved
+        assert (found.loss, found.gap) == (best.loss, 0)
+        assert scale > 1 or best.loss == wanted
+        stopped = optimal.best_weight_mask(
+            network, x, labels, loss=loss, method=Exhaustive(time_limit=1e-9)
+        )
+        assert stopped.gap > 1e200
+
+
+def test_whole_numbers_of_64_bits() -> None:
+    network = OneHidden(np.array([[2**63]]), np.array([1]))
+    found = optimal.best_weight_mask(network, [[1]], np.array([2**64 - 1], np.uint64))
+    assert found.loss == 2**63 - 1
 
 
 def test_a_target_is_read_with_its_biases() -> None:

@@ -15,9 +15,20 @@ from optimal_oracles import KINDS, instance, worse_weights
 
 from strongticket import optimal
 from strongticket.errors import ClaimError, InputError
-from strongticket.optimal import MILP, BranchAndBound, Exhaustive, Loss, OneHidden, _milp
+from strongticket.optimal import (
+    MILP,
+    BranchAndBound,
+    Exhaustive,
+    Loss,
+    OneHidden,
+    _branch,
+    _exhaustive,
+    _milp,
+    _relaxations,
+)
 from strongticket.optimal._branch import without_hope
 from strongticket.optimal._duals import DualBound, evaluate
+from strongticket.optimal._floats import measures
 from strongticket.optimal._losses import sample
 from strongticket.optimal._tables import Tables, tables_of
 
@@ -126,7 +137,8 @@ def test_rows_without_hope_are_in_no_choice_as_good(loss: Loss) -> None:
             for picks in itertools.product(*(range(s) for s in tables.sizes))
         }
         reached = sorted(every.values())[number % len(every)]
-        node = without_hope(tables, loss, reached, 60.0)
+        node, bound = without_hope(tables, loss, reached, 60.0)
+        assert bound <= min(reached, min(every.values()))
         for picks, value in every.items():
             if value <= reached:
                 assert all(p in left for p, left in zip(picks, node, strict=True))
@@ -174,6 +186,57 @@ def test_time_limits_give_the_best_so_far_and_the_gap() -> None:
             assert "time" in found.method or "stopped" in found.method
 
 
+@pytest.mark.parametrize("loss", Loss)
+def test_a_solver_out_of_time_leaves_the_bound_of_our_relaxation(
+    loss: Loss, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_time(cp: Any, scaled: Any, *_: Any) -> Solved:
+        return Solved("user_limit", np.inf, -np.inf, 0, None)
+
+    monkeypatch.setattr(_milp, "_highs", out_of_time)
+    given = instance(np.random.default_rng(22), "dyadic", width=3, inputs=2, points=30)
+    found = optimal.best_weight_mask(given.network, given.x, given.y, loss=loss, method=MILP())
+    best = optimal.best_weight_mask(given.network, given.x, given.y, loss=loss)
+    assert 0 < found.bound <= float(best.loss)
+    assert "stopped early" in found.method
+
+
+def test_time_limits_hold_on_many_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is looked at after so many residuals, not after so many masks."""
+    rng = np.random.default_rng(23)
+    given = instance(rng, "integers", width=8, inputs=2, points=500)
+    monkeypatch.setattr(_exhaustive, "_CACHED", 1 << 11)  # of 500 points, a tail of four rows
+    monkeypatch.setattr(_exhaustive, "_CHUNK", 1 << 11)
+    ticks = itertools.count()
+    monkeypatch.setattr(_exhaustive.time, "monotonic", lambda: float(next(ticks)))
+    stopped = optimal.best_neuron_mask(
+        given.network, given.x, given.y, method=Exhaustive(time_limit=3.5)
+    )
+    assert not stopped.proved
+    assert stopped.examined == 3 * 4
+
+
+def test_a_large_leaf_has_few_masks_of_many_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = instance(np.random.default_rng(24), "dyadic", width=6, inputs=2, points=40)
+    monkeypatch.setattr(_branch, "_LEAF", 80)
+    found = optimal.best_weight_mask(given.network, given.x, given.y, method=BranchAndBound())
+    assert found.nodes > 0  # 2 masks a leaf: relaxations were needed
+    assert found.proved
+
+
+def test_a_sparse_relaxation_is_the_dense_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(25)
+    rows, labels = [rng.uniform(-1, 1, (3, 12)) for _ in range(4)], rng.uniform(-1, 1, 12)
+    found = []
+    for dense in (12, 0):
+        monkeypatch.setattr(_relaxations, "_DENSE", dense)
+        relaxed = _relaxations.relax(rows, labels, Loss.MEAN_ABSOLUTE, 60.0)
+        assert relaxed is not None
+        made = sum(r.T @ w for r, w in zip(rows, relaxed[1], strict=True))
+        found.append(measures((labels - made)[None, :], Loss.MEAN_ABSOLUTE)[0])
+    assert abs(found[0] - found[1]) < 1e-9
+
+
 def test_weights_are_never_worse_than_neurons() -> None:
     assert worse_weights(np.random.default_rng(15), 1500) == []
 
@@ -215,7 +278,7 @@ LIES: dict[str, Callable[[Solved], Solved]] = {
 
 def every_row(tables: Tables, *_: Any) -> tuple[Any, ...]:
     """A programme with nothing left out, so that there are worse masks to lie about."""
-    return tuple(np.arange(size) for size in tables.sizes)
+    return tuple(np.arange(size) for size in tables.sizes), Fraction(0)
 
 
 @pytest.mark.parametrize("loss", Loss)
@@ -254,8 +317,7 @@ def test_a_solver_without_a_mask_leaves_the_descents(
     monkeypatch.setattr(_milp, "_highs", lambda *a: nothing)
     given = instance(np.random.default_rng(18), "dyadic", width=4, inputs=3, points=9)
     found = optimal.best_weight_mask(given.network, given.x, given.y, loss=loss, method=MILP())
-    assert found.bound == 0
-    assert found.gap > 0
+    assert 0 < found.bound <= found.loss * (1 + Fraction(1, 2**50))
     assert not found.proved
     assert "stopped early" in found.method
 
