@@ -26,8 +26,9 @@ from strongticket.subsetsum._refusals import beyond, products_beyond, refused
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
-_ALONE = 64
-"""From so many targets on one row of candidates, their sorted lists are built once for all."""
+_ALONE, _WORTH = 64, 1 << 20
+"""From so many targets on one row of candidates, their sorted lists are built once for all: where
+targets times 2^n is at least `_WORTH`. Below, a run of one row would cost more than its work."""
 
 
 class Rows(Protocol):
@@ -132,7 +133,8 @@ class Batch:
 
     def runs(self, size: int) -> list[tuple[int, int]]:
         """The rows in runs of at most `size`; many targets of one row of candidates stay alone."""
-        step = self.per if self.per >= _ALONE else max(self.rows, 1)
+        alone = self.per >= _ALONE and self.per << self.n >= _WORTH
+        step = self.per if alone else max(self.rows, 1)
         return [
             (start, min(start + size, edge + step, self.rows))
             for edge in range(0, self.rows, step)

@@ -6,7 +6,8 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
 from typing import Any, TypedDict
 
 import numpy as np
@@ -55,12 +56,21 @@ def stops(interrupted: Callable[[], Interrupted] | None) -> Iterator[None]:
     except KeyboardInterrupt as stop:
         if interrupted is None:
             raise
-        raise interrupted() from stop
+        raise _kept(interrupted) from stop
     except _Stop as stop:
         assert stop.__cause__ is not None
         if interrupted is None:
             raise stop.__cause__ from None
-        raise interrupted() from stop.__cause__
+        raise _kept(interrupted) from stop.__cause__
+
+
+def _kept(interrupted: Callable[[], Interrupted]) -> Interrupted:
+    """`interrupted()`, whose digest takes a moment: a second Ctrl-C must not lose what is done."""
+    while True:
+        try:
+            return interrupted()
+        except KeyboardInterrupt:
+            continue
 
 
 class Options(TypedDict, total=False):
@@ -93,7 +103,7 @@ def fingerprint(*parts: Any) -> str:
     for part in parts:
         if isinstance(part, np.ndarray):
             digest.update(f"{part.dtype}{part.shape}".encode())
-            digest.update(np.ascontiguousarray(part).tobytes())
+            digest.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
         else:
             digest.update(repr(part).encode())
     return digest.hexdigest()
@@ -156,19 +166,71 @@ def over_runs(
             done += stop - start
             _tell(progress, done, total)
         return
-    with ThreadPoolExecutor(threads) as pool:
-        futures = {pool.submit(work, start, stop): stop - start for start, stop in runs}
-        waiting: set[Future[None]] = set(futures)
+    _Threads(work, runs, threads).run(lambda count: _tell(progress, done + count, total))
+
+
+class _Threads:
+    """Threads that take the runs in order, and a calling thread that may be interrupted anywhere.
+
+    The calling thread holds no lock that a thread waits for and trusts no item that it takes from
+    the queue: an interruption between two of its steps can neither block a thread nor lose an end.
+    (The waits of `concurrent.futures` can do both, and look at every run each time.)
+    """
+
+    def __init__(
+        self, work: Callable[[int, int], None], runs: Sequence[tuple[int, int]], threads: int
+    ) -> None:
+        self.work, self.runs, self.threads = work, runs, threads
+        self.turns, self.lock = iter(range(len(runs))), Lock()
+        self.rows: SimpleQueue[int] = SimpleQueue()  # of runs that are done; 0 where a thread ends
+        self.begun: list[bool] = []
+        self.ended: list[bool] = []
+        self.errors: dict[int, BaseException] = {}
+        self.halted = False
+
+    def run(self, tell: Callable[[int], None]) -> None:
+        """Do all runs and tell(rows done); the error of the first run that has one is raised."""
         try:
-            while waiting:
-                ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                if any(future.exception() for future in ready):
-                    _raise_first(list(futures), pool)
-                done += sum(futures[future] for future in ready)
-                _tell(progress, done, total)
+            for _ in range(self.threads):
+                Thread(target=self._serve).start()
+            left, done = self.threads, 0
+            while left:
+                count = self.rows.get()
+                left -= count == 0
+                done += count
+                if count and not self.errors:
+                    tell(done)
         except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
+            self._stop()
             raise
+        if self.errors:  # runs begin in order, so none before the first of these was left out
+            raise self.errors[min(self.errors)]
+
+    def _serve(self) -> None:
+        self.begun.append(True)
+        try:
+            while not self.halted:
+                with self.lock:
+                    turn = next(self.turns, None)
+                if turn is None:
+                    break
+                start, stop = self.runs[turn]
+                try:
+                    self.work(start, stop)
+                except BaseException as error:
+                    self.errors[turn], self.halted = error, True
+                    break
+                self.rows.put(stop - start)
+        finally:
+            self.ended.append(True)
+            self.rows.put(0)
+
+    def _stop(self) -> None:
+        """Let the runs that have begun end: their rows are then done. No further Ctrl-C counts."""
+        self.halted = True
+        while len(self.ended) < len(self.begun):
+            with contextlib.suppress(Empty, KeyboardInterrupt):
+                self.rows.get(timeout=0.05)
 
 
 def _tell(progress: Callable[[int, int], None] | None, done: int, total: int) -> None:
@@ -177,14 +239,6 @@ def _tell(progress: Callable[[int, int], None] | None, done: int, total: int) ->
             progress(done, total)
         except Exception as error:
             raise _Stop from error
-
-
-def _raise_first(futures: list[Future[None]], pool: ThreadPoolExecutor) -> None:
-    """Of the runs that began, the first one's error: runs begin in order, so none is before it."""
-    pool.shutdown(wait=True, cancel_futures=True)
-    for future in futures:
-        if not future.cancelled():
-            future.result()
 
 
 def _whole(value: object) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import tracemalloc
 from fractions import Fraction
 from typing import Any
@@ -12,7 +14,7 @@ from subset_oracles import LAWS, assert_errors_are_true, instances
 
 from strongticket import subsetsum
 from strongticket.errors import InputError
-from strongticket.subsetsum import Interrupted, Products, _work
+from strongticket.subsetsum import Interrupted, Products, _inputs, _run, _work
 
 BACKENDS = ["numba", "numpy"]
 
@@ -146,6 +148,73 @@ def test_what_is_done_is_not_lost(
         same(verb(a, t, resume=part, progress=note), whole)
         assert seen[0] == (part.done.sum(), 600)  # rows that are done are not solved again
         assert isinstance(part, KeyboardInterrupt)
+
+
+def test_a_second_stop_while_the_first_is_told_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ctrl-C twice: the second one comes while the digest of the call is being made."""
+    a, t = instances(np.random.default_rng(1), "grid", 300, 8)
+    stops = [KeyboardInterrupt, KeyboardInterrupt]
+
+    def impatient(*parts: Any) -> str:
+        if stops:
+            raise stops.pop()
+        return _work.fingerprint(*parts)
+
+    def halt(done: int, total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(_run, "fingerprint", impatient)
+    with pytest.raises(Interrupted) as stopped:
+        subsetsum.best(a, t, threads=1, progress=halt)
+    assert not stops
+    same(subsetsum.best(a, t, resume=stopped.value), subsetsum.best(a, t))
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, ZeroDivisionError])
+def test_no_thread_works_on_after_a_stop(stop: type[BaseException]) -> None:
+    begun, ended = [], []
+
+    def work(start: int, stop: int) -> None:
+        begun.append(start)
+        time.sleep(0.002)
+        ended.append(start)
+
+    def halt(done: int, total: int) -> None:
+        if done >= 10:
+            raise stop
+
+    runs = [(i, i + 1) for i in range(200)]
+    with pytest.raises((KeyboardInterrupt, _work._Stop)):
+        _work.over_runs(work, runs, 3, halt, 200)
+    assert 10 <= len(begun) < 200
+    assert sorted(begun) == sorted(ended) == list(range(len(begun)))
+    time.sleep(0.01)
+    assert len(begun) == len(ended)
+
+
+def test_of_several_errors_the_first_row_s_is_raised() -> None:
+    second = threading.Event()
+
+    def work(start: int, stop: int) -> None:
+        if start == 4:
+            assert second.wait(10)  # fails after the run behind it
+            raise InputError("row 4")
+        if start == 5:
+            second.set()
+            raise InputError("row 5")
+
+    with pytest.raises(InputError, match="row 4"):
+        _work.over_runs(work, [(i, i + 1) for i in range(100)], 2, None, 100)
+
+
+def test_small_groups_are_worked_on_together() -> None:
+    """A run a row of candidates would cost more than its work; a large row stays alone."""
+    a, t = np.ones((1000, 6), np.int64), np.ones((1000, 64), np.int64)
+    assert len(_inputs.batch(a, t).runs(4096)) == 16
+    assert len(_inputs.batch(np.ones((1000, 20), np.int64), t).runs(4096)) == 1000
 
 
 def test_resume_takes_the_same_call_only() -> None:
