@@ -59,6 +59,9 @@ class MILP:
     The mean squared loss goes by outer approximation: tangents of the squares, until the best
     mask of the tangents is one whose own tangents are among them.
 
+    The solver's tolerances are 10^-9 of the largest residual that any mask can have: differences
+    below that, as beside one label far from all others, are lost on it.
+
     Attributes:
         time_limit: seconds after which the best so far is given, with the solver's bound.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -98,14 +99,18 @@ class Call:
 
 def masks_of(pruned: Pruned, weights: Weights) -> Bits:
     """The masks of a result as boolean arrays of the weights' shapes."""
+    if not isinstance(pruned.masks, Mapping):
+        raise NonconformityError(
+            "a pruner must return masks by name (a dict, a ticket's Mask or Pruned), got "
+            f"{type(pruned.masks).__name__}"
+        )
     if set(pruned.masks) != set(weights):
         raise NonconformityError(
             f"masks must name the weights {sorted(weights)}, got {sorted(pruned.masks)}"
         )
     found = {}
     for name, weight in weights.items():
-        mask = pruned.masks[name]
-        array = np.asarray(mask.dense() if hasattr(mask, "kept") else mask)
+        array = array_of(pruned.masks[name])
         if array.shape != weight.shape:
             raise NonconformityError(
                 f"the mask of {name} must have its shape {weight.shape}, got {array.shape}"
@@ -117,3 +122,8 @@ def masks_of(pruned: Pruned, weights: Weights) -> Bits:
             )
         found[name] = array.astype(np.bool_)
     return found
+
+
+def array_of(mask: Any) -> NDArray[Any]:
+    """A parameter's mask, in whatever form it came, as an array."""
+    return np.asarray(mask.dense() if hasattr(mask, "kept") else mask)

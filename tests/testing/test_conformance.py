@@ -161,6 +161,39 @@ def _never_same() -> Callable[..., Weights]:
     return broken
 
 
+def _remembers() -> Callable[..., Weights]:
+    """Ranks by a running mean of all the magnitudes that it was ever shown."""
+    mean: Weights = {}
+
+    def broken(weights: Weights, density: float) -> Weights:
+        for name, w in weights.items():
+            old = mean.get(name)
+            old = np.abs(w) if old is None or old.shape != w.shape else old
+            mean[name] = 0.5 * old + 0.5 * np.abs(w)
+        magnitude(weights, density)
+        return magnitude({n: mean[n] for n in weights}, density)
+
+    return broken
+
+
+def _forgets(weights: Weights, density: float) -> Weights:
+    masks = magnitude(weights, density)
+    weights.clear()
+    return masks
+
+
+def _none_of_nan(weights: Weights, density: float) -> Any:
+    return (
+        magnitude(weights, density)
+        if all(np.isfinite(w).all() for w in weights.values())
+        else (None)
+    )
+
+
+def _sure_of_nan(weights: Weights, density: float) -> Any:
+    return Mask.dense(_nan_last(weights, density))
+
+
 def _by_position(weights: Weights, density: float) -> Weights:
     magnitude(weights, density)
     return magnitude(
@@ -219,6 +252,9 @@ BROKEN: list[tuple[str, Any, Claims, str]] = [
     ("masks_are_binary", _changed(_flat), Claims(), r"must have its shape \(1, 1\), got \(1,\)"),
     ("masks_are_binary", lambda w, d: {}, Claims(), "must name the weights"),
     ("masks_are_binary", lambda w, d: {n: ["x"] * 1 for n in w}, Claims(), "shape"),
+    ("masks_are_binary", lambda w, d: None, Claims(), "must return masks by name .* NoneType"),
+    ("masks_are_binary", lambda w, d: list(w.values()), Claims(), "got list"),
+    ("weights_stay_frozen", _forgets, Claims(), "wrote into the frozen weights"),
     ("weights_stay_frozen", _writes, Claims(), "wrote into the frozen weights"),
     ("weights_stay_frozen", _rescales, Claims(), r"must be .* after pruning \(mask 1"),
     ("weights_stay_frozen", _copies, Claims(), "after pruning"),
@@ -229,6 +265,7 @@ BROKEN: list[tuple[str, Any, Claims, str]] = [
     ("density_is_met", magnitude, Claims(unit="neuron"), "kept in part"),
     ("density_one_keeps_all", _changed(_drops_one), Claims(scope=None), "must keep all of"),
     ("one_seed_one_mask", _never_same(), Claims(), "called twice with one seed"),
+    ("one_seed_one_mask", _remembers(), Claims(), "called twice with one seed"),
     ("seeds_differ", _deaf, Claims(seeded=True), "20 seeds gave one mask"),
     ("masks_are_nested", _alternates, Claims(nested=True), "pruned at the larger"),
     ("pruning_is_idempotent", _smallest, Claims(idempotent=True), "a second time"),
@@ -237,6 +274,8 @@ BROKEN: list[tuple[str, Any, Claims, str]] = [
     ("scale_does_not_matter", _absolute, Claims(scale_invariant="network"), "network scaled"),
     ("scale_does_not_matter", magnitude, Claims(scale_invariant="neuron"), "neuron scaled"),
     ("wild_weights_are_refused", _nan_last, Claims(), "a weight of nan in .* must raise"),
+    ("wild_weights_are_refused", _none_of_nan, Claims(), "gave NoneType"),
+    ("wild_weights_are_refused", _sure_of_nan, Claims(), "gave masks that keep 1"),
     ("bad_densities_are_refused", _clips, Claims(), "density .* must raise"),
     ("forward_is_masked", _wrong_forward, Claims(), "the masked network gives"),
 ]
@@ -254,6 +293,13 @@ def test_a_broken_pruner_is_caught_by_name(
 
 def test_every_check_has_a_pruner_that_breaks_it() -> None:
     assert {check for check, *_ in BROKEN} == {check.name for check in CHECKS}
+
+
+def test_the_ten_lines_of_the_tutorial_are_the_test_beside_this_one() -> None:
+    here = Path(__file__).parent
+    lines = (here / "test_torch_prune.py").read_text("utf-8")
+    assert f"```python\n{lines}```" in (here.parents[1] / "docs/testing.md").read_text("utf-8")
+    assert len([line for line in lines.splitlines() if line]) == 10
 
 
 def test_a_failure_comes_shrunk() -> None:
