@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from strongticket.errors import InputError
 from strongticket.subsetsum._inputs import batch
+from strongticket.subsetsum._refusals import finite
 from strongticket.subsetsum._subsets import Subsets
 
 MOST = 16
@@ -33,6 +34,8 @@ def exhaustive(candidates: ArrayLike, targets: ArrayLike) -> Subsets:
         InputError: n > 16, or shapes and dtypes that `best` refuses.
     """
     given = batch(candidates, targets)
+    if not given.exact_integers:
+        finite("candidates", given.candidates)
     n = given.n
     if n > MOST:
         raise InputError(f"exhaustive tries all 2^n subsets for n up to {MOST}, got n = {n}")

@@ -75,7 +75,12 @@ def tolerance(batch: Batch, epsilon: ArrayLike) -> Integers | Floats:
     """`epsilon`, a scalar or of the targets' shape, as an array (M,) of the batch's dtype."""
     wide = as_numbers("epsilon", epsilon)
     if not batch.exact_integers and wide.dtype == np.int64:
-        wide = as_numbers("epsilon", np.asarray(epsilon, np.float64))  # exact below 2^53
+        wide, whole = as_numbers("epsilon", np.asarray(epsilon, np.float64)), wide
+        if not (np.abs(wide) < 2.0**63).all() or (wide.astype(np.int64) != whole).any():
+            raise InputError(
+                "epsilon must be equal to a float64 where candidates and targets are floats, "
+                f"got integers up to {whole.max()}"
+            )
     if batch.exact_integers and wide.dtype != np.int64:
         raise InputError(
             "epsilon must be an integer where candidates and targets are integers, "
@@ -97,7 +102,7 @@ def tolerance(batch: Batch, epsilon: ArrayLike) -> Integers | Floats:
 
 def _factor(candidates: Products) -> Integers | Floats:
     second = as_numbers("Products.second", candidates.second)
-    first = np.asarray(candidates.first)
+    first = as_numbers("Products.first", candidates.first)
     for name, values in (("first", first), ("second", second)):
         if values.ndim not in (1, 2):
             raise InputError(f"Products.{name} must have shape (M, n) or (n,), got {values.shape}")
@@ -105,7 +110,12 @@ def _factor(candidates: Products) -> Integers | Floats:
 
 
 def as_numbers(name: str, values: ArrayLike) -> Integers | Floats:
-    array = np.asarray(values)
+    if isinstance(values, np.ma.MaskedArray):
+        raise InputError(f"{name} must not be a masked array: give zeros where nothing may be kept")
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name} must be an array of numbers: {error}") from None
     if array.size == 0 and array.dtype == np.float64 and not isinstance(values, np.ndarray):
         raise InputError(f"{name} must say its dtype where it is empty: give a NumPy array")
     if array.dtype.kind in "iu":

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from strongticket.errors import InputError
 from strongticket.subsetsum._backend import Backend, backend_of
-from strongticket.subsetsum._inputs import Candidates, Products, batch, tolerance
+from strongticket.subsetsum._inputs import Candidates, Products, as_numbers, batch, tolerance
 from strongticket.subsetsum._keys import Booleans, Integers, Keys
 from strongticket.subsetsum._run import Interval, answer
 from strongticket.subsetsum._stages import nearest, recomputed, some_rows
@@ -92,10 +92,10 @@ def weight(candidates: Candidates, mask: NDArray[np.bool_]) -> Error:
         )
     sizes: Candidates
     if isinstance(candidates, Products):
-        first = np.abs(np.asarray(candidates.first))
-        sizes = Products(first, np.abs(np.asarray(candidates.second)))
+        first = np.abs(as_numbers("Products.first", candidates.first))
+        sizes = Products(first, np.abs(as_numbers("Products.second", candidates.second)))
     else:
-        sizes = first = np.abs(np.asarray(candidates))
+        sizes = first = np.abs(as_numbers("candidates", candidates))
     whole = first.dtype.kind in "iu"
     given = batch(sizes, np.zeros(masks.shape[:-1], np.int64 if whole else np.float64))
     if masks.shape[-1] != given.n:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from strongticket.subsetsum._backend import Backend
 from strongticket.subsetsum._keys import Booleans, Integers, Keys
+from strongticket.subsetsum._limits import MOST_STREAM
 from strongticket.subsetsum.regimes import BySize, Enumerate, Network, Regime, Stream, UntilHit
 
 _NUMBERED = 15
@@ -45,7 +46,8 @@ class Search:
                 self.offer(min(stage.prefix or self.n, self.n))
             elif isinstance(stage, UntilHit):
                 self.take(self._enumerated(_NUMBERED))
-                for count in range(min(self.n, _NUMBERED + 1), self.n + 1):
+                most = min(self.n, MOST_STREAM)
+                for count in range(min(most, _NUMBERED + 1), most + 1):
                     self.offer(count)
             else:
                 numbers = np.full(len(self.numbers), -1, np.int64)

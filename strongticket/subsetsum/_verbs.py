@@ -99,8 +99,9 @@ def within(
     r"""Any subset with :math:`|t - \sum_j m_j a_j| \le \epsilon`, row by row: the first that hits.
 
     Which one depends on the regimes that `regimes.plan` chooses from n and from how small epsilon
-    is: mask by mask first, so where a row has a hit among the first masks it is the least mask
-    number (candidate j at weight 2^j); the nearest subset of some or all candidates beyond.
+    is. Where it is coarse, masks are tried by number, and a hit among the first of them is the
+    least mask number (candidate j at weight 2^j); else, and beyond those, it is a hit of four
+    lists, or the nearest subset of the first candidates that hold one or of all.
 
     Args:
         candidates: as for `best`, n at most 62.
@@ -164,7 +165,8 @@ def sparsest(
         candidates: as for `best`, n at most 40.
         targets: as for `best`.
         epsilon: a number or of the targets' shape, at least 0, of the targets' kind.
-        regime: ``BySize(most)`` ends the search at that size; `proved` is false beyond.
+        regime: ``BySize(most)`` ends the search at that size. A row that needs more is not
+            `proved`, whether or not the subset that it holds happens to be within epsilon.
         options: see `Options`.
 
     Returns:
@@ -186,13 +188,17 @@ def sparsest(
             return _smallest(code, keys, interval), np.ones(len(keys.whole), np.bool_)
         search = Search(code, keys, *interval)
         search.run(asked)
+        tried = search.numbers >= 0
         search.close()
-        return search.numbers, search.proved
+        # The extreme sum may be within epsilon as well: a subset, but perhaps not the smallest.
+        sums = recomputed(code, keys, search.numbers)
+        within = (interval[0] <= sums) & (sums <= interval[1])
+        return search.numbers, np.where(within, tried, search.proved)
 
     wide = tolerance(given, epsilon)
     plan = asked or regimes.plan("best", given.n)
     call, kernel = ("sparsest", asked), _bytes(given.n, plan)
-    return answer(call, given, wide, choose, options, kernel=kernel, hit_proves=True)
+    return answer(call, given, wide, choose, options, kernel=kernel, hit_proves=asked is None)
 
 
 def _smallest(code: Backend, keys: Keys, interval: Interval) -> Integers:
@@ -253,7 +259,7 @@ def _bytes(n: int, plan: Plan) -> Callable[[Backend], int]:
             if isinstance(stage, FourLists):
                 most = max(most, int(code.module("fourlists").bytes_of(stage.use)))
             elif isinstance(stage, Stream | UntilHit):
-                count = min(getattr(stage, "prefix", None) or n, n)
+                count = min(getattr(stage, "prefix", None) or n, n, MOST_STREAM)
                 if count > MOST_NETWORK:
                     most = max(most, int(code.module("stream").bytes_of(count)))
         return max(most, _NETWORK_BYTES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections.abc import Iterator
 from math import comb
 from typing import Any
 
@@ -118,12 +118,17 @@ def _least_size(
     return found
 
 
-def _tops(n: int, size: int) -> list[tuple[int, ...]]:
+def _tops(n: int, size: int) -> Iterator[tuple[int, ...]]:
     """The candidates above the lowest three of a subset of `size`, falling, in mask order."""
     if size <= 3:
-        return [()]
-    upper = combinations(range(n - 1, 2, -1), size - 3)
-    return sorted(upper)
+        yield ()
+        return
+    upper = (1 << (size - 3)) - 1
+    while upper < 1 << (n - 3):
+        yield tuple(j for j in range(n - 1, 2, -1) if (upper >> (j - 3)) & 1)
+        lowest = upper & -upper  # Gosper's step to the next number with as many bits
+        ripple = upper + lowest
+        upper = ripple | (((upper ^ ripple) >> 2) // lowest)
 
 
 def _grown(table: Sums, masks: Integers, a: Sums, size: int) -> tuple[Sums, Integers]:

@@ -12,6 +12,7 @@ of allowed sums fits into the span from its least to its greatest sum, :math:`\l
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import comb
 from typing import Literal, TypeAlias
 
 from strongticket.errors import InputError
@@ -31,7 +32,10 @@ class Enumerate:
 
 @dataclass(frozen=True)
 class BySize:
-    """Subsets by size, up to `most` candidates; a row ends at its first hit. For `sparsest`."""
+    """Subsets by size, up to `most` candidates; a row ends at its first hit. For `sparsest`.
+
+    Refused where those are more than 2^32 subsets of a row.
+    """
 
     most: int
 
@@ -87,13 +91,14 @@ class FourLists:
 
 @dataclass(frozen=True)
 class UntilHit:
-    """Candidates are taken one by one until a subset of those taken is within epsilon.
+    """Candidates are taken one by one, up to 50, until a subset of those taken is within epsilon.
 
     `Subsets.taken` is then the least number that will do: in the mean about log2(1/epsilon) + 1
     for targets and candidates in U[-1, 1], where a fixed number for all rows needs ten more.
     """
 
 
+_MOST_TRIED = 1 << 32
 Regime: TypeAlias = Enumerate | BySize | Network | Stream | FourLists | UntilHit
 Verb: TypeAlias = Literal["best", "within"]
 
@@ -148,6 +153,13 @@ def checked(
                 f"{type(stage).__name__} takes up to {limit} candidates, and there are {n}: name "
                 "a prefix, or another regime"
             )
+        if isinstance(stage, BySize):
+            tried = sum(comb(n, k) for k in range(min(stage.most, n) + 1))
+            if tried > _MOST_TRIED:
+                raise InputError(
+                    f"BySize({stage.most}) of {n} candidates would try {tried} subsets a row, and "
+                    "at most 2^32 are: name a smaller size, or none (`sparsest` has a faster way)"
+                )
         if isinstance(stage, FourLists) and stage.use > n:
             raise InputError(f"FourLists uses {stage.use} candidates, and there are {n}")
     return given

@@ -230,6 +230,14 @@ def test_weights_that_are_refused() -> None:
         subsetsum.weight(a * np.nan, np.ones((2, 3), bool))
 
 
+def test_weights_of_narrow_integers_do_not_wrap() -> None:
+    """-128 has no magnitude in int8."""
+    mask = np.ones((1, 2), np.bool_)
+    narrow = np.array([[-128, 100]], np.int8)
+    assert subsetsum.weight(narrow, mask).tolist() == [228]
+    assert subsetsum.weight(subsetsum.Products(narrow, narrow[0]), mask).tolist() == [26384]
+
+
 def test_inputs_that_are_refused() -> None:
     a, t = np.ones((2, 3)), np.zeros(2)
     for broken in (np.nan, np.inf):

@@ -183,6 +183,32 @@ def test_a_kernel_that_lies_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     assert not denied.all() and got.found.any()
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_subset_beyond_the_sizes_tried_is_not_proved_the_smallest(backend: Any) -> None:
+    """The greatest sum 12, of four, is within 7 of 13; so is 6 alone, which is not tried."""
+    got = subsetsum.sparsest([[1, 2, 3, 6, -9]], [13], 7, regime=BySize(0), backend=backend)
+    assert got.found.all() and got.size[0] == 4
+    assert not got.proved.any()
+    tried = subsetsum.sparsest([[1, 2, 3, 6, -9]], [13], 7, regime=BySize(1), backend=backend)
+    assert tried.size[0] == 1 and tried.proved.all()
+    rng = np.random.default_rng(12)
+    a, t = rng.integers(-9, 10, (500, 7)), rng.integers(-40, 41, 500)
+    least = subsetsum.sparsest(a, t, 9)
+    for most in range(4):
+        got = subsetsum.sparsest(a, t, 9, regime=BySize(most), backend=backend)
+        certain = got.proved & got.found
+        assert (got.size[certain] == least.size[certain]).all()
+        assert certain.any() and not least.found[got.proved & ~got.found].any()
+        assert (certain == (least.found & (least.size <= most))).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_until_hit_takes_rows_of_more_candidates_than_are_searched(backend: Any) -> None:
+    a = np.random.default_rng(13).uniform(-1, 1, (20, 60))
+    got = subsetsum.within(a, np.full(20, 0.3), 1e-3, regime=UntilHit(), backend=backend)
+    assert got.found.all() and (got.taken < 30).all()
+
+
 def test_bad_regimes() -> None:
     a, t = np.ones((2, 30)), np.ones(2)
     for make, match in (
@@ -203,5 +229,9 @@ def test_bad_regimes() -> None:
     ):
         with pytest.raises(InputError, match=match):
             subsetsum.within(a, t, 0.1, regime=regime)  # type: ignore[arg-type]
+    with pytest.raises(
+        InputError, match=r"BySize\(12\) of 40 candidates would try 9119901052 subsets"
+    ):
+        subsetsum.sparsest(np.ones((1, 40)), [2.0], 0.1, regime=BySize(12))
     with pytest.raises(InputError, match="BySize"):
         subsetsum.sparsest(a, t, 0.1, regime=Network(8))  # type: ignore[arg-type]

@@ -49,6 +49,9 @@ BAD: list[tuple[str, Any, Any, Any, str]] = [
     ("huge beside tiny", np.array([[2.0**999, 2.0**-999]]), T[:1], 0.1, r"row 0 .* 2\^60"),
     ("edge", np.array([[1 << 60, 1]]), IT[:1], 1, "add up to 1152921504606846977, and at most"),
     ("wrapping", np.full((1, 16), 1 << 60), IT[:1], 1, "row 0 cannot be put on integer keys"),
+    ("ragged", [[1.0, 2.0], [3.0]], T, 0.1, "candidates must be an array of numbers"),
+    ("masked", np.ma.masked_less(A, 2.0), T, 0.1, "candidates must not be a masked array"),
+    ("long integer epsilon", A, T, 2**53 + 1, "epsilon must be equal to a float64"),
     ("least int64", np.full((1, 2), -(2**63)), IT[:1], 1, "row 0 cannot be put on integer keys"),
 ]
 
@@ -190,3 +193,8 @@ def test_asking_for_a_missing_numba_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(_backend, "_load", missing)
     with pytest.raises(InputError, match="backend 'numba' cannot be imported"):
         subsetsum.best(A, T, backend="numba")
+
+
+def test_the_oracle_refuses_what_is_not_finite() -> None:
+    with pytest.raises(InputError, match=r"finite, got nan at index \(0, 1\)"):
+        subsetsum.exhaustive(np.array([[1, np.nan]]), np.ones(1))
