@@ -23,6 +23,7 @@ from strongticket import (
     Target,
     Ticket,
     Uniform,
+    optimal,
     subsetsum,
 )
 from strongticket.construct import LayerAccuracy, two_layer
@@ -40,6 +41,7 @@ from strongticket.testing import (
 )
 from strongticket.verify import collapse
 
+LOSSES = {"absolute": "mean absolute", "squared": "mean squared", "worst": "worst case"}
 PLAIN = architectures(biases=False)
 SIGNS = networks(PLAIN, st.just(SignedConstant(1.0)))
 
@@ -68,6 +70,27 @@ def test_1_weight_masks_are_never_worse_than_neuron_masks(case: Any) -> None:
     for name, by_weight in weight.items():
         assert (by_weight[neuron_numbers(k, d)] == neuron[name]).all()
         assert by_weight.min() <= neuron[name].min()
+        best_weight, best_neuron = best_masks(case, name)
+        assert best_weight.proved
+        assert best_neuron.proved
+        assert best_weight.loss == mean(by_weight.min(), name, y)
+        assert best_neuron.loss == mean(neuron[name].min(), name, y)
+        assert best_weight.loss <= best_neuron.loss
+
+
+def best_masks(case: Any, name: str) -> tuple[optimal.Optimum, optimal.Optimum]:
+    """What the package says is best: weight mask, neuron mask."""
+    w, u, x, y = case
+    network = optimal.OneHidden(w, u)
+    return (
+        optimal.best_weight_mask(network, x, y, loss=LOSSES[name]),
+        optimal.best_neuron_mask(network, x, y, loss=LOSSES[name]),
+    )
+
+
+def mean(total: Any, name: str, y: Any) -> Fraction:
+    """A loss of `property_tools.losses` as the package measures it."""
+    return Fraction(int(total), 1 if name == "worst" else len(y))
 
 
 def least_squares(columns: Any, y: Any) -> Fraction:
@@ -92,6 +115,11 @@ def test_2_neuron_masks_are_never_better_than_random_features(case: Any) -> None
     neuron = losses((all_bits(len(u)) * u) @ features(w, x).T - y)["squared"].min()
     fitted = least_squares(features(w, x), y)
     assert fitted <= int(neuron)
+    network = optimal.OneHidden(w, u)
+    free = optimal.fit_features(network, x, y)
+    hull = optimal.fit_features(network, x, y, coefficients="mask")
+    assert free.bound <= Fraction(fitted, len(y)) <= free.loss
+    assert max(free.bound, hull.bound) <= mean(neuron, "squared", y)
     assert least_squares(features(w, x), features(w, x) @ u) == 0  # it can reach what is there
 
 
@@ -111,6 +139,9 @@ def test_3_a_wider_source_is_never_worse(case: Any, extra: list[int]) -> None:
         wide = losses(masked_outputs(wider, longer, x, all_bits((k + 1) * (d + 1))) - y)
         for name, values in losses(narrow - y).items():
             assert wide[name].min() <= values.min()
+            best_wide, _ = best_masks((wider, longer, x, y), name)
+            assert best_wide.loss == mean(wide[name].min(), name, y)
+            assert best_wide.loss <= best_masks(case, name)[0].loss
 
 
 @given(networks(PLAIN).flatmap(lambda n: st.tuples(st.just(n), masks(n))), st.randoms())
