@@ -139,10 +139,7 @@ def within(
         return search.numbers, search.proved
 
     wide = tolerance(given, epsilon)
-    plan = asked or tuple(
-        stage for bits in range(64) for stage in regimes.plan("within", given.n, bits)
-    )
-    call, kernel = ("within", asked), _bytes(given.n, plan)
+    call, kernel = ("within", asked), _bytes(given.n, asked or regimes.stages(given.n))
     return answer(call, given, wide, choose, options, kernel=kernel, hit_proves=True)
 
 

@@ -12,6 +12,7 @@ of allowed sums fits into the span from its least to its greatest sum, :math:`\l
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import comb
 from typing import Literal, TypeAlias
 
@@ -133,6 +134,12 @@ def plan(verb: Verb, n: int, bits: int = 0) -> tuple[Regime, ...]:
         stages += [Network(k) for k in counts if k <= MOST_NETWORK]
     stages += [Stream(k) for k in counts if k > MOST_NETWORK]
     return (*stages, last)
+
+
+@cache
+def stages(n: int) -> tuple[Regime, ...]:
+    """Every regime that `plan` may choose for `within` on rows of n candidates, each once."""
+    return tuple(dict.fromkeys(stage for bits in range(64) for stage in plan("within", n, bits)))
 
 
 def checked(

@@ -32,6 +32,7 @@ COMPLETE = (Network(), Stream())
 def test_every_plan_fits_its_rows(n: int, bits: int) -> None:
     stages = plan("within", n, bits)
     assert stages[-1] in (COMPLETE if n <= 50 else (Stream(50),))
+    assert set(stages) <= set(subsetsum.regimes.stages(n))
     counts = []
     for stage in stages[:-1]:
         if isinstance(stage, Enumerate):
