@@ -11,18 +11,17 @@ weights. All errors are over all 2^d points, none is estimated.
 
 from __future__ import annotations
 
-import csv
 import functools
-import io
 import math
 import sys
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tyro
+from _stored import table
 from numpy.typing import NDArray
 
 from strongticket import Box, Network, Target, Uniform, subsetsum
@@ -379,18 +378,6 @@ def plot(result: Result, path: Path) -> None:
     )
     right.legend(fontsize=7, loc="upper left")
     figure.savefig(path, dpi=150)
-
-
-def table(rows: tuple[Any, ...]) -> bytes:
-    """A CSV table of dataclasses of one kind."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = [field.name for field in fields(rows[0])]
-    writer.writerow(names)
-    for row in rows:
-        values = (getattr(row, name) for name in names)
-        writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in values])
-    return text.getvalue().encode()
 
 
 def main() -> int:

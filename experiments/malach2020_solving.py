@@ -11,16 +11,15 @@ edge-popup searches by gradients, with the planted number of neurons told to it.
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 import time
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tyro
+from _stored import table
 
 from strongticket import Network, Uniform, subsetsum
 from strongticket.cli import show
@@ -196,16 +195,6 @@ def claims(result: Result) -> tuple[tuple[str, bool, str], ...]:
 def holds(result: Result) -> bool:
     """Whether every claim stands."""
     return all(stands for _, stands, _ in claims(result))
-
-
-def table(points: tuple[Point, ...]) -> bytes:
-    """The measurements as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.name for field in fields(Point)])
-    for point in points:
-        writer.writerow([f"{v:.3g}" if isinstance(v, float) else v for v in astuple(point)])
-    return text.getvalue().encode()
 
 
 def main() -> int:

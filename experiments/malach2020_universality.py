@@ -11,17 +11,16 @@ the whole box. What is left is the plan's own error, which falls with its width.
 
 from __future__ import annotations
 
-import csv
 import functools
-import io
 import sys
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tyro
+from _stored import table
 from numpy.typing import NDArray
 
 from strongticket import Box, Target, certify, subsetsum
@@ -253,16 +252,6 @@ def plot(result: Result, path: Path) -> None:
         axes.set_xticks(ticks, [str(t) for t in ticks])
         axes.minorticks_off()
     figure.savefig(path, dpi=150)
-
-
-def table(measured: tuple[Point, ...]) -> bytes:
-    """The measurements as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.name for field in fields(Point)])
-    for point in measured:
-        writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in astuple(point)])
-    return text.getvalue().encode()
 
 
 def main() -> int:

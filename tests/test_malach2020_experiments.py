@@ -25,9 +25,11 @@ def load(name: str) -> ModuleType:
     return module
 
 
+sys.path.insert(0, str(EXPERIMENTS))  # an experiment may import its neighbours
 separation = load("malach2020_separation")
 universality = load("malach2020_universality")
 hardness = load("malach2020_solving")
+sys.path.pop(0)
 
 
 def run_main(

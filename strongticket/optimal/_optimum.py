@@ -56,7 +56,7 @@ class Optimum:
         exact = self.loss - Fraction(self.bound)
         if exact <= 0:
             return 0.0
-        return float(np.nextafter(_float(exact), np.inf))
+        return float(np.nextafter(as_float(exact), np.inf))
 
     @property
     def first(self) -> NDArray[np.bool_]:
@@ -92,19 +92,19 @@ class Optimum:
             else "claimed by HiGHS within its tolerances, not proved"
         )
         return (
-            f"best found by {self.method}; lower bound {_float(self.bound):.9g} {kind}, "
+            f"best found by {self.method}; lower bound {as_float(self.bound):.9g} {kind}, "
             f"gap {self.gap:.3g}"
         )
 
     def __repr__(self) -> str:
         return (
-            f"Optimum({self.masks} mask, {self.objective} loss {_float(self.loss):.9g} (exact "
+            f"Optimum({self.masks} mask, {self.objective} loss {as_float(self.loss):.9g} (exact "
             f"rational), {self.verdict}; {self.maskable} maskable bits, {self.distinct:,} distinct "
             f"masks, {self.examined:,} examined, {self.nodes:,} nodes)"
         )
 
 
-def _float(value: Fraction | float) -> float:
+def as_float(value: Fraction | float) -> float:
     """The nearest float64, infinity beyond the largest."""
     try:
         return float(value)

@@ -29,6 +29,7 @@ from strongticket.optimal._feature_bounds import Problem, lower_bound
 from strongticket.optimal._integers import Array
 from strongticket.optimal._losses import Loss, sample
 from strongticket.optimal._network import OneHidden
+from strongticket.optimal._optimum import as_float
 
 Floats = NDArray[np.float64]
 
@@ -56,12 +57,12 @@ class FeatureFit:
     def gap(self) -> float:
         """Loss - bound, rounded up."""
         exact = self.loss - self.bound
-        return float(np.nextafter(float(exact), np.inf)) if exact else 0.0
+        return float(np.nextafter(as_float(exact), np.inf)) if exact else 0.0
 
     def __repr__(self) -> str:
         return (
             f"FeatureFit({len(self.coefficients)} coefficients, {self.span}; {self.objective} loss "
-            f"{float(self.loss):.9g} (exact), no others below {float(self.bound):.9g} (proved))"
+            f"{as_float(self.loss):.9g} (exact), no others below {as_float(self.bound):.9g} (proved))"
         )
 
 
