@@ -60,9 +60,10 @@ class FeatureFit:
         return float(np.nextafter(as_float(exact), np.inf)) if exact else 0.0
 
     def __repr__(self) -> str:
+        loss, bound = as_float(self.loss), as_float(self.bound)
         return (
             f"FeatureFit({len(self.coefficients)} coefficients, {self.span}; {self.objective} loss "
-            f"{as_float(self.loss):.9g} (exact), no others below {as_float(self.bound):.9g} (proved))"
+            f"{loss:.9g} (exact), no others below {bound:.9g} (proved))"
         )
 
 

@@ -102,11 +102,15 @@ def sparsest(
             return _smallest(keys, interval, memory), always
         search = Search(keys, *interval, memory)
         search.run(asked)
+        tried = search.numbers >= 0
         search.close()
-        return search.numbers, search.proved
+        # The extreme sum may be within epsilon as well: a subset, but perhaps not the smallest.
+        _, sums = subsets_of(search.numbers, keys.items())
+        within = (interval[0] <= sums) & (sums <= interval[1])
+        return search.numbers, torch.where(within, tried, search.proved)
 
     wide = tolerance(given, epsilon)
-    return answer(("sparsest", asked), given, wide, choose, options, hit_proves=True)
+    return answer(("sparsest", asked), given, wide, choose, options, hit_proves=asked is None)
 
 
 def fixed_size(candidates: Any, targets: Any, size: Any, **options: Unpack[Options]) -> Subsets:

@@ -339,7 +339,7 @@ def test_other_refusals() -> None:
         subsetsum.best(A, T, backend="numpy")
     with pytest.raises(InputError, match="unknown option 'tile'"):
         subsetsum.best(A, T, tile=3)  # type: ignore[call-arg]
-    with pytest.raises(InputError, match="backend 'torch' has no such search"):
+    with pytest.raises(InputError, match="coverage has no torch version"):
         subsetsum.coverage(A.numpy(), 1.0, backend="torch")  # type: ignore[call-arg]
 
 
@@ -379,3 +379,13 @@ def test_triton_kernels_by_the_interpreter(n: int) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "same\n"
+
+
+def test_a_bounded_sparsest_proves_only_what_it_tried() -> None:
+    """The extreme sum is within epsilon, and so is {6}, which size 0 does not try."""
+    a, t = np.array([[1, 2, 3, 6, -9]]), np.array([13])
+    for backend in ("torch", "numba", "numpy"):
+        options: dict[str, Any] = {"regime": subsetsum.regimes.BySize(0), "backend": backend}
+        got = subsetsum.sparsest(a, t, 7, **options)
+        assert got.found.all()
+        assert not got.proved.any()
