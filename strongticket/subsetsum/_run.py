@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -59,8 +60,16 @@ def answer(
     error: Error = np.zeros_like(given.targets)
     found, proved, done = (np.zeros(given.rows, np.bool_) for _ in range(3))
 
+    # Few of the rows that may stop at a hit go on to what is dear at this n.
+    size, threads = plan_runs(given.n, kernel(code), options, _FEW if hit_proves else 1)
+    share = max(-(-given.rows // (4 * threads)), 1024 >> max(given.n - 18, 0), 1)
+    size = min(size, -(-share // _FEW) * _FEW) if given.n <= MOST_NETWORK else size
+    mine_alone = threading.local()
+
     def work(start: int, stop: int) -> None:
-        keys = given.chunk(start, stop, code)
+        if not hasattr(mine_alone, "room"):
+            mine_alone.room = np.empty((min(size, given.rows), given.n), np.int64)
+        keys = given.chunk(start, stop, code, mine_alone.room)
         low, high = keys.lowest, keys.highest
         if epsilon is not None:
             low, high = given.interval(keys, start, epsilon[start:stop], code)
@@ -75,8 +84,6 @@ def answer(
             proved[start:stop] |= found[start:stop]
         done[start:stop] = True
 
-    # Few of the rows that may stop at a hit go on to what is dear at this n.
-    size, threads = plan_runs(given.n, kernel(code), options, _FEW if hit_proves else 1)
     runs = given.runs(size)
     if given.n > MOST_NETWORK:  # a row that is refused must not be met after hours of work
         for start, stop in runs:

@@ -18,7 +18,7 @@ from strongticket.subsetsum._backend import Backend, BackendName
 from strongticket.subsetsum._subsets import Subsets
 
 BUDGET = 1 << 30
-_FEW, _MANY = 64, 4096
+_FEW, _MANY, _MOST = 64, 4096, 32768
 
 
 class Interrupted(KeyboardInterrupt):
@@ -126,15 +126,15 @@ def plan_runs(n: int, kernel: int, options: Options, least: int = 1) -> tuple[in
     """(rows a run, threads) that keep the working memory within the budget.
 
     `kernel` is what one call of the dearest kernel takes for itself. Rows a run: enough to hide
-    the call (`least`, unless memory forbids), few enough that a run's integers stay in the cache
-    and that a stop is soon seen where every row takes milliseconds.
+    the call (`least`, unless memory forbids; threads wait for each other's Python in between, so
+    that short runs cost twice), few enough that a stop is soon seen.
     """
     threads = options.get("threads")
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     memory = options.get("memory", BUDGET)
     a_row = 64 * n + 256  # units, masks, keys and intervals, with what NumPy holds in between
-    rows = _MANY if n <= 24 else max(least, _MANY >> (n - 22) // 2)
+    rows = _MOST if n <= 24 else max(least, _MANY >> (n - 22) // 2)
     while threads > 1 and threads * (kernel + min(rows, _FEW) * a_row) > memory:
         threads -= 1
     rows = min(rows, (memory // threads - kernel) // a_row)

@@ -111,7 +111,7 @@ def test_products_that_do_not_fit_are_refused() -> None:
 
 
 def test_progress_counts_every_row_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_work, "_MANY", 64)
+    monkeypatch.setattr(_work, "_MOST", 64)
     a, t = instances(np.random.default_rng(0), "small", 500, 6)
     for threads in (1, 3):
         seen, note = recorder()
@@ -127,7 +127,7 @@ def test_progress_counts_every_row_once(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_is_done_is_not_lost(
     threads: int, stop: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_work, "_MANY", 64)
+    monkeypatch.setattr(_work, "_MOST", 64)
     a, t = instances(np.random.default_rng(1), "grid", 600, 8)
 
     def halt(done: int, total: int) -> None:
