@@ -62,7 +62,7 @@ class Check:
     all: bool = False
     """Check every theorem."""
     quick: bool = False
-    """Fewer trials and cases, at most 15 seconds in all."""
+    """Fewer trials and cases: well under a minute for all of them."""
     false_width: bool = False
     """Make every bound false on purpose; each must be refuted."""
     json: bool = False
