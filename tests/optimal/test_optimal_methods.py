@@ -238,7 +238,7 @@ def test_a_sparse_relaxation_is_the_dense_one(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_weights_are_never_worse_than_neurons() -> None:
-    assert worse_weights(np.random.default_rng(15), 1500) == []
+    assert worse_weights(np.random.default_rng(15), 3000) == []
 
 
 def test_a_broken_comparison_is_seen() -> None:
