@@ -18,6 +18,8 @@ from strongticket.subsetsum.shared_numpy import worth
 
 BackendName = Literal["numba", "numpy", "torch"]
 Integers = NDArray[np.int64]
+NETWORK_BYTES = 1 << 23
+"""Room for the network at any n: its lists, 64 int64 keys a row, are half of that at n = 24."""
 
 
 def split(n: int) -> int:

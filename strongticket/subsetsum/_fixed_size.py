@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from strongticket.errors import InputError
-from strongticket.subsetsum._backend import Backend
+from strongticket.subsetsum._backend import NETWORK_BYTES, Backend
 from strongticket.subsetsum._inputs import Candidates, batch
 from strongticket.subsetsum._keys import Batch, Booleans, Integers, Keys
 from strongticket.subsetsum._limits import MOST_NETWORK, MOST_STREAM, REACH
@@ -19,7 +19,6 @@ from strongticket.subsetsum._work import Options, fingerprint
 from strongticket.subsetsum.torch_door import asks_torch, on_tensors
 
 _LISTS = 3  # the left one, the right one, and room to merge
-_NETWORK_BYTES = 1 << 23
 _DEARER, _START = 3, 128
 """A sum in a list by size takes three times a sum of `best`, and a row as long as 128 of them."""
 
@@ -69,7 +68,7 @@ def fixed_size(
         needed = max([_LISTS * 8 * count for count in held], default=0)
         if MOST_NETWORK < given.n <= MOST_STREAM:
             needed = max(needed, int(code.module("stream").bytes_of(given.n)))
-        return needed + _NETWORK_BYTES
+        return needed + NETWORK_BYTES
 
     call = ("fixed_size", fingerprint(sizes))
     return answer(call, given, None, choose, options, kernel=kernel, empty_first=False)

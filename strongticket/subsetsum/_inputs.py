@@ -110,6 +110,7 @@ def _factor(candidates: Products) -> Integers | Floats:
 
 
 def as_numbers(name: str, values: ArrayLike) -> Integers | Floats:
+    """`values` as int64 or float64 in C order; InputError, by `name`, where one would change."""
     if isinstance(values, np.ma.MaskedArray):
         raise InputError(f"{name} must not be a masked array: give zeros where nothing may be kept")
     try:
@@ -128,6 +129,7 @@ def as_numbers(name: str, values: ArrayLike) -> Integers | Floats:
 
 
 def check_targets(targets: Integers | Floats) -> None:
+    """Refuse finite targets that are too large to measure distances to."""
     largest = int(targets.max(initial=0)), -int(targets.min(initial=0))
     if targets.dtype == np.int64 and max(largest) > FAR:
         raise InputError(

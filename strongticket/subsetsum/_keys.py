@@ -141,16 +141,12 @@ class Batch:
             for start in range(edge, min(edge + step, self.rows), size)
         ]
 
-    def chunk(self, start: int, stop: int, code: Rows, room: Integers | None = None) -> Keys:
-        """Rows start .. stop - 1 as integers; InputError where a row cannot be.
-
-        `room` (m, n) int64 is written over where it is large enough: fresh pages cost more than
-        what is written to them, so that a thread brings the same room to all its runs.
-        """
+    def chunk(self, start: int, stop: int, code: Rows) -> Keys:
+        """Rows start .. stop - 1 as integers; InputError where a row cannot be."""
         first, last = 0, 1
         if self.per:
             first, last = start // self.per, (stop - 1) // self.per + 1
-        units, exponents = self._units(first, last, code, room)
+        units, exponents = self._units(first, last, code)
         lowest, highest = np.empty(len(units), np.int64), np.empty(len(units), np.int64)
         over = code.ranges_of(units, lowest, highest)
         if over >= 0:
@@ -172,14 +168,12 @@ class Batch:
             code.aims_of(targets, exponents, step, whole, fraction, hard)
         return Keys(units, step, exponents, lowest, highest, whole, fraction, hard)
 
-    def _units(
-        self, first: int, last: int, code: Rows, room: Integers | None
-    ) -> tuple[Integers, Integers]:
+    def _units(self, first: int, last: int, code: Rows) -> tuple[Integers, Integers]:
         """Rows first .. last - 1 of the candidates as integers, and their grids' exponents."""
-        units, exponents = self._on_grid(self.candidates, first, last, code, room)
+        units, exponents = self._on_grid(self.candidates, first, last, code)
         if self.factors is None:
             return units, exponents
-        others, more = self._on_grid(self.factors, first, last, code, None)
+        others, more = self._on_grid(self.factors, first, last, code)
         exponents = exponents + more
         a, b = (np.abs(each.astype(np.float64)).max(axis=1, initial=0) for each in (units, others))
         size = a * b  # what is rounded here is far below the factor of 8 to an overflow
@@ -191,20 +185,14 @@ class Batch:
         return units * others, np.broadcast_to(exponents, last - first).copy()
 
     def _on_grid(
-        self,
-        values: Integers | Floats,
-        first: int,
-        last: int,
-        code: Rows,
-        room: Integers | None,
+        self, values: Integers | Floats, first: int, last: int, code: Rows
     ) -> tuple[Integers, Integers]:
         given: NDArray[Any] = values[first:last] if values.ndim == 2 else values[None, :]
         rows = np.ascontiguousarray(given)
         exponents = np.zeros(len(rows), np.int64)
         if self.exact_integers:
             return rows, exponents
-        fits = room is not None and len(rows) <= len(room)
-        units = room[: len(rows)] if room is not None and fits else np.empty_like(rows, np.int64)
+        units = np.empty(rows.shape, np.int64)
         code.units_of(rows, rows.view(np.int64), units, exponents)
         lost = exponents == REFUSED
         if lost.any():

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from strongticket.errors import InputError
-from strongticket.subsetsum._backend import Backend, backend_of
+from strongticket.subsetsum._backend import NETWORK_BYTES, Backend, backend_of
 from strongticket.subsetsum._inputs import Candidates, Products, as_numbers, batch, tolerance
 from strongticket.subsetsum._keys import Booleans, Integers, Keys
 from strongticket.subsetsum._run import Interval, answer
@@ -20,7 +20,6 @@ from strongticket.subsetsum.torch_door import refuse_tensors
 MOST_LIGHTEST = 40
 """The most candidates: a half has 2^20 subsets then."""
 _RUN = 4096
-_NETWORK_BYTES = 1 << 23
 
 
 def lightest(
@@ -67,7 +66,7 @@ def lightest(
         return numbers, np.ones(numbers.size, np.bool_)
 
     def kernel(code: Backend) -> int:
-        return int(code.module("weights").bytes_of(given.n)) + _NETWORK_BYTES
+        return int(code.module("weights").bytes_of(given.n)) + NETWORK_BYTES
 
     return answer(("lightest",), given, wide, choose, options, kernel=kernel)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -16,6 +15,7 @@ from strongticket.subsetsum._limits import MOST_NETWORK
 from strongticket.subsetsum._stages import recomputed
 from strongticket.subsetsum._subsets import Error, Subsets
 from strongticket.subsetsum._work import (
+    LANES,
     Interrupted,
     Options,
     check_options,
@@ -25,7 +25,6 @@ from strongticket.subsetsum._work import (
     stops,
 )
 
-_FEW = 64
 Interval: TypeAlias = tuple[Integers, Integers]
 Choose: TypeAlias = Callable[[Backend, Keys, Interval, slice], tuple[Integers, Booleans]]
 """(backend, keys, (low, high), rows of the batch) -> mask numbers, proved."""
@@ -61,15 +60,12 @@ def answer(
     found, proved, done = (np.zeros(given.rows, np.bool_) for _ in range(3))
 
     # Few of the rows that may stop at a hit go on to what is dear at this n.
-    size, threads = plan_runs(given.n, kernel(code), options, _FEW if hit_proves else 1)
+    size, threads = plan_runs(given.n, kernel(code), options, LANES if hit_proves else 1)
     share = max(-(-given.rows // (4 * threads)), 1024 >> max(given.n - 18, 0), 1)
-    size = min(size, -(-share // _FEW) * _FEW) if given.n <= MOST_NETWORK else size
-    mine_alone = threading.local()
+    size = min(size, -(-share // LANES) * LANES) if given.n <= MOST_NETWORK else size
 
     def work(start: int, stop: int) -> None:
-        if not hasattr(mine_alone, "room"):
-            mine_alone.room = np.empty((min(size, given.rows), given.n), np.int64)
-        keys = given.chunk(start, stop, code, mine_alone.room)
+        keys = given.chunk(start, stop, code)
         low, high = keys.lowest, keys.highest
         if epsilon is not None:
             low, high = given.interval(keys, start, epsilon[start:stop], code)

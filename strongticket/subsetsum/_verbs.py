@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from strongticket.subsetsum import regimes
-from strongticket.subsetsum._backend import Backend
+from strongticket.subsetsum._backend import NETWORK_BYTES, Backend
 from strongticket.subsetsum._fixed_size import nearest_of_size
 from strongticket.subsetsum._inputs import Candidates, batch, tolerance
 from strongticket.subsetsum._keys import Booleans, Integers, Keys
@@ -259,9 +259,6 @@ def _bytes(n: int, plan: Plan) -> Callable[[Backend], int]:
                 count = min(getattr(stage, "prefix", None) or n, n, MOST_STREAM)
                 if count > MOST_NETWORK:
                     most = max(most, int(code.module("stream").bytes_of(count)))
-        return max(most, _NETWORK_BYTES)
+        return max(most, NETWORK_BYTES)
 
     return of
-
-
-_NETWORK_BYTES = 1 << 23  # 2^12 + 2 * 2^11 rows of 64 int64 keys, about

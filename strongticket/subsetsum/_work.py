@@ -18,7 +18,8 @@ from strongticket.subsetsum._backend import Backend, BackendName
 from strongticket.subsetsum._subsets import Subsets
 
 BUDGET = 1 << 30
-_FEW, _MANY, _MOST = 64, 4096, 32768
+LANES = 64  # rows that the network solves in step
+_MANY, _MOST = 4096, 32768
 
 
 class Interrupted(KeyboardInterrupt):
@@ -135,7 +136,7 @@ def plan_runs(n: int, kernel: int, options: Options, least: int = 1) -> tuple[in
     memory = options.get("memory", BUDGET)
     a_row = 64 * n + 256  # units, masks, keys and intervals, with what NumPy holds in between
     rows = _MOST if n <= 24 else max(least, _MANY >> (n - 22) // 2)
-    while threads > 1 and threads * (kernel + min(rows, _FEW) * a_row) > memory:
+    while threads > 1 and threads * (kernel + min(rows, LANES) * a_row) > memory:
         threads -= 1
     rows = min(rows, (memory // threads - kernel) // a_row)
     if rows < 1:
@@ -143,7 +144,7 @@ def plan_runs(n: int, kernel: int, options: Options, least: int = 1) -> tuple[in
             f"memory is {memory} bytes, and one row of {n} candidates needs {kernel + a_row}; "
             "give more, or fewer candidates"
         )
-    return (rows // _FEW * _FEW if rows > _FEW else rows), threads
+    return (rows // LANES * LANES if rows > LANES else rows), threads
 
 
 def over_runs(
