@@ -32,15 +32,16 @@ class Products:
 
 
 Candidates: TypeAlias = ArrayLike | Products
+Shape: TypeAlias = tuple[int, ...]
 
 
 def batch(candidates: Candidates, targets: ArrayLike, most: int = MOST) -> Batch:
     """The checked batch of candidates (M, n), (n,) or (R, n) and targets (M,) or (R, K)."""
     t = as_numbers("targets", targets)
     if isinstance(candidates, Products):
-        a, b = as_numbers("Products.first", candidates.first), _factor(candidates)
-        if a.shape[-1:] != b.shape[-1:] or (a.ndim == b.ndim == 2 and len(a) != len(b)):
-            raise InputError(f"Products must have factors of one shape, got {a.shape}, {b.shape}")
+        a = as_numbers("Products.first", candidates.first)
+        b = as_numbers("Products.second", candidates.second)
+        check_factors(a.shape, b.shape)
         if a.ndim < b.ndim:
             a, b = b, a
     else:
@@ -50,25 +51,39 @@ def batch(candidates: Candidates, targets: ArrayLike, most: int = MOST) -> Batch
             "candidates and targets must both be integers or both be floats, "
             f"got {a.dtype} candidates and {np.asarray(targets).dtype} targets"
         )
-    if t.ndim not in (1, 2) or (t.ndim == 2 and a.ndim != 2):
-        raise InputError(
-            f"targets must have shape (M,), got {t.shape}; or (R, K), K targets for each of the R "
-            "rows of candidates"
-        )
-    if a.ndim not in (1, 2) or (a.ndim == 2 and len(a) != len(t)):
-        raise InputError(
-            f"candidates must have shape (M, n) with M = {len(t)} targets, or (n,) to be shared "
-            f"by all of them; got {a.shape}"
-        )
-    if a.shape[-1] > most:
-        raise InputError(
-            f"at most {most} candidates a row can be searched, got {a.shape[-1]}; "
-            "give fewer, or split the target"
-        )
+    check_shapes(a.shape, t.shape, most)
     finite("targets", t)
     check_targets(t)
     per = (t.shape[1] if t.ndim == 2 else 1) if a.ndim == 2 else 0
     return Batch(a, b, t.reshape(-1), per, t.shape)
+
+
+def check_shapes(a: Shape, t: Shape, most: int) -> None:
+    """Refuse candidates of shape `a` and targets of shape `t` that do not go together."""
+    if len(t) not in (1, 2) or (len(t) == 2 and len(a) != 2):
+        raise InputError(
+            f"targets must have shape (M,), got {t}; or (R, K), K targets for each of the R "
+            "rows of candidates"
+        )
+    if len(a) not in (1, 2) or (len(a) == 2 and a[0] != t[0]):
+        raise InputError(
+            f"candidates must have shape (M, n) with M = {t[0]} targets, or (n,) to be shared "
+            f"by all of them; got {a}"
+        )
+    if a[-1] > most:
+        raise InputError(
+            f"at most {most} candidates a row can be searched, got {a[-1]}; "
+            "give fewer, or split the target"
+        )
+
+
+def check_factors(a: Shape, b: Shape) -> None:
+    """Refuse factors of `Products` whose shapes do not go together."""
+    for name, shape in (("first", a), ("second", b)):
+        if len(shape) not in (1, 2):
+            raise InputError(f"Products.{name} must have shape (M, n) or (n,), got {shape}")
+    if a[-1] != b[-1] or (len(a) == len(b) == 2 and a[0] != b[0]):
+        raise InputError(f"Products must have factors of one shape, got {a}, {b}")
 
 
 def tolerance(batch: Batch, epsilon: ArrayLike) -> Integers | Floats:
@@ -98,15 +113,6 @@ def tolerance(batch: Batch, epsilon: ArrayLike) -> Integers | Floats:
     if wide.ndim == 0:
         wide = cast("Integers | Floats", np.full(batch.rows, wide))
     return wide.reshape(-1)
-
-
-def _factor(candidates: Products) -> Integers | Floats:
-    second = as_numbers("Products.second", candidates.second)
-    first = as_numbers("Products.first", candidates.first)
-    for name, values in (("first", first), ("second", second)):
-        if values.ndim not in (1, 2):
-            raise InputError(f"Products.{name} must have shape (M, n) or (n,), got {values.shape}")
-    return second
 
 
 def as_numbers(name: str, values: ArrayLike) -> Integers | Floats:

@@ -73,10 +73,7 @@ def given_of(candidates: Any, targets: Any, most: int) -> Given:
     t, a, *more = (_checked(name, part) for name, part in zip(names, parts, strict=True))
     b = more[0] if more else None
     if b is not None:
-        if not {a.ndim, b.ndim} <= {1, 2}:
-            raise InputError(f"Products must have factors (M, n) or (n,), got {_shapes(a, b)}")
-        if a.shape[-1:] != b.shape[-1:] or (a.ndim == b.ndim == 2 and len(a) != len(b)):
-            raise InputError(f"Products must have factors of one shape, got {_shapes(a, b)}")
+        _inputs.check_factors(tuple(a.shape), tuple(b.shape))
         if a.ndim < b.ndim:
             a, b = b, a
     if len({x.is_floating_point() for x in (t, a, *more)}) == 2:
@@ -84,21 +81,7 @@ def given_of(candidates: Any, targets: Any, most: int) -> Given:
             "candidates and targets must both be integers or both be floats, "
             f"got {a.dtype} candidates and {t.dtype} targets"
         )
-    if t.ndim not in (1, 2) or (t.ndim == 2 and a.ndim != 2):
-        raise InputError(
-            f"targets must have shape (M,), got {tuple(t.shape)}; or (R, K), K targets for each of "
-            "the R rows of candidates"
-        )
-    if a.ndim not in (1, 2) or (a.ndim == 2 and len(a) != len(t)):
-        raise InputError(
-            f"candidates must have shape (M, n) with M = {len(t)} targets, or (n,) to be shared "
-            f"by all of them; got {tuple(a.shape)}"
-        )
-    if a.shape[-1] > most:
-        raise InputError(
-            f"at most {most} candidates a row can be searched, got {a.shape[-1]}; "
-            "give fewer, or split the target"
-        )
+    _inputs.check_shapes(tuple(a.shape), tuple(t.shape), most)
     check_targets(t)
     per = (t.shape[1] if t.ndim == 2 else 1) if a.ndim == 2 else 0
     return Given(a, b, t.reshape(-1), per, tuple(t.shape), False)
@@ -196,7 +179,3 @@ def check_targets(targets: Tensor) -> None:
 def _tensor(values: ArrayLike | None) -> Tensor | None:
     # torch warns of arrays that must not be written to, though nobody writes.
     return None if values is None else torch.from_numpy(np.require(values, requirements=["C", "W"]))
-
-
-def _shapes(a: Tensor, b: Tensor) -> str:
-    return f"{tuple(a.shape)}, {tuple(b.shape)}"
