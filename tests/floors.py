@@ -31,6 +31,8 @@ FLOORS = {
     "optimal": 3,
     "graph": 3,
     "training": 3,
+    "pruning": 4,
+    "analysis": 4,
     "theorems": 4,
     "check": 5,
     "sweep": 5,
@@ -51,7 +53,7 @@ BESIDE = {
 RESERVED = {
     "tyro": {"cli"},
     "rich": {"cli", "report"},
-    "cvxpy": {"optimal", "testing", "cli"},  # cli: `doctor` lists its solvers
+    "cvxpy": {"optimal", "verify", "testing", "cli"},  # cli: `doctor` lists its solvers
     "ray": {"sweep"},
     "matplotlib": {"report", "graph"},
 }

@@ -15,7 +15,7 @@ from scipy import stats
 
 from strongticket import laws, philox
 from strongticket.errors import InputError
-from strongticket.laws import Law, Normal, SignedConstant, Uniform
+from strongticket.laws import Law, Normal, SignedConstant, Uniform, _normal
 
 ALL = [
     Uniform(),
@@ -143,12 +143,12 @@ def test_normal_is_monotone_in_the_word() -> None:
 
 
 def test_changed_table_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(laws, "_NORMAL_TABLE_SHA256", "0" * 64)
-    laws._normal_table.cache_clear()
+    monkeypatch.setattr(_normal, "_NORMAL_TABLE_SHA256", "0" * 64)
+    _normal._normal_table.cache_clear()
     with pytest.raises(InputError, match=r"normal20\.i32.*install strongticket again"):
         Normal(1.0).units(EXTREME)
     monkeypatch.undo()
-    laws._normal_table.cache_clear()
+    _normal._normal_table.cache_clear()
 
 
 @pytest.mark.parametrize("law", [Normal(), SignedConstant()], ids=repr)

@@ -24,7 +24,7 @@ class BestMask(Theorem):
     def rows(self, effort: Effort, false_width: bool = False) -> Iterator[Row]:
         """Every mask of small instances; large instances solved on one side, held on the other."""
         random = np.random.default_rng(0)
-        trials = effort.pick(6, 40)
+        trials = effort.trials(6, 40)
         instances = []
         for _ in range(trials):
             numbers = tuple(int(a) for a in random.integers(-20, 21, 3))

@@ -88,7 +88,7 @@ class DynamicProgram(SamplingTheorem):
             effort.pick(10, 25),
         )
         yield algebra("every table rounded outward, from the right start", outward, RECOMPUTES)
-        accuracy, trials = 0.05, effort.pick(200, 1000)
+        accuracy, trials = 0.05, effort.trials(200, 1000)
         lengths = list(self.shortest(trials, 40, accuracy, seed=5))
         for n in (17, 21, 25):
             failed = sum(least is None or least > n for least in lengths)

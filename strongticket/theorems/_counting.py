@@ -39,7 +39,7 @@ class Counting(Theorem):
         yield algebra("a sample of n weights reaches R = (2^n - 1) eta", self._sharp(), SHOWS_CASES)
         least = _restated.counting(self.bound)
         yield algebra("the bound is the least n with 2^n eta >= R", least, RECOMPUTES)
-        trials = effort.pick(200, 2000)
+        trials = effort.trials(200, 2000)
         for accuracy in self.extremal["eta"]:
             n = self.bound(eta=accuracy, R=Fraction(1, 2)) - 1
             good = sum(self._serves(x, accuracy) for x in self.sampler.sample(trials, n, seed=6))

@@ -60,9 +60,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Effort:
-    """How much a check runs. `quick` has the same claims and fewer trials and cases."""
+    """How much a check runs. `quick` has the same claims and fewer trials and cases.
+
+    `factor` multiplies the random trials of every statistical row.
+    """
 
     quick: bool = False
+    factor: int = 1
+
+    def trials(self, quick: int, full: int) -> int:
+        """How many random trials to run."""
+        return self.factor * self.pick(quick, full)
 
     def pick(self, quick: int, full: int) -> int:
         """One of two sizes."""

@@ -206,7 +206,7 @@ class Samples(Selection):
         """K s B < Y - t: even all neurons together do not reach the labels."""
         case, _ = self._case(1, Fraction(1, 10))
         k = math.ceil((Fraction(1, 4) - case.accuracy) / case.scale) - 1
-        trials, failed = effort.pick(20, 100), 0
+        trials, failed = effort.trials(20, 100), 0
         for seed in range(trials):
             features, units = case.features(k, seed), draw(seed, "output", (k,))
             positive = np.maximum(units, 0)[:, None] * features  # the largest output there is

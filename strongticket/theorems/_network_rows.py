@@ -83,7 +83,7 @@ def _construction(theorem: TwoLayerTheorem, make: Any, effort: Effort) -> Iterat
 
 def _seeds(theorem: TwoLayerTheorem, effort: Effort) -> Row:
     """At the largest delta, where the claim is nearest to failing: every seed a network."""
-    epsilon, delta, trials = 0.05, 0.5, effort.pick(24, 100)  # 20 failures would refute
+    epsilon, delta, trials = 0.05, 0.5, effort.trials(24, 100)  # 20 failures would refute
     name, target = theorem.extremal["targets"][0](theorem)
     failed = 0
     for seed in range(trials):
@@ -98,7 +98,7 @@ def _seeds(theorem: TwoLayerTheorem, effort: Effort) -> Row:
 
 def false_rows(theorem: TwoLayerTheorem, effort: Effort) -> Iterator[Row]:
     """Pools too small to tell the targets apart: the construction must fail."""
-    epsilon, delta, trials = 0.05, 0.01, effort.pick(8, 30)
+    epsilon, delta, trials = 0.05, 0.01, effort.trials(8, 30)
     name, target = theorem.extremal["targets"][0](theorem)
     plans = theorem.plan(target, epsilon)
     pools = [max(1, int(Fraction(p.window) / 2 / Fraction(p.eta)).bit_length() - 2) for p in plans]

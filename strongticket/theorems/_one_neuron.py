@@ -150,7 +150,7 @@ class OneNeuron(Theorem):
         for epsilon in (0.5, 0.1)[: effort.pick(1, 2)]:
             yield from self._built(epsilon)
         yield self._seeds(effort.pick(24, 150))
-        trials, powers = effort.pick(40, 200), range(2, effort.pick(5, 6))
+        trials, powers = effort.trials(40, 200), range(2, effort.pick(5, 6))
         yield _growth("both weights near", trials, powers, 2.0, product=False)
         yield _growth("best product", trials, powers, 1.0, product=True)
 

@@ -192,7 +192,7 @@ class Features(Selection):
 
     def _single_block(self, effort: Effort) -> Row:
         """One block of 4 neurons has 16 masks; none of them comes within eps + t."""
-        accuracy, trials, failed = Fraction(1, 16), effort.pick(60, 300), 0
+        accuracy, trials, failed = Fraction(1, 16), effort.trials(60, 300), 0
         for seed in range(trials):
             case, _ = self._case(accuracy, Fraction(1, 100))
             case = Case(case.points, case.labels, 4, case.limit, accuracy, Fraction(1))

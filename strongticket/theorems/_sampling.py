@@ -126,7 +126,7 @@ class SamplingTheorem(Theorem):
         yield self._construction()
         for eta in self.extremal["eta"][: effort.pick(2, 99)]:
             for delta in self.extremal["delta"]:
-                n, trials = self.width(eta, delta), effort.pick(200, 1000)
+                n, trials = self.width(eta, delta), effort.trials(200, 1000)
                 found = self.shortest(trials, n, eta, seed=1)
                 failed = sum(least is None for least in found)
                 name = f"eta {eta:g}, delta {delta:g}: n = {n}, all targets at once"
@@ -163,7 +163,7 @@ class SamplingTheorem(Theorem):
     def scaling(self, effort: Effort) -> Row:
         """Growth of the least n that serves all targets, beside the claim's coefficient."""
         etas = [2.0**-k for k in (range(4, 8) if effort.quick else range(4, 11))]
-        trials = effort.pick(100, 500)
+        trials = effort.trials(100, 500)
         # A longer sample than the claim asks for is never needed: it is cut where it succeeds.
         lengths = [
             [
@@ -193,7 +193,7 @@ class SamplingTheorem(Theorem):
             n = max(0, (radius // accuracy).bit_length() - 1)  # 2^n eta <= R
             if accuracy << n >= radius:
                 n -= 1
-            trials = effort.pick(40, 200)
+            trials = effort.trials(40, 200)
             failed = 0
             for sample in self.sample(trials, max(n, 1), seed=4):
                 sums = subset_sums(sample[:n])

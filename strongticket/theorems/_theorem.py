@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from strongticket.bounds import Bound
 from strongticket.errors import InputError
 from strongticket.theorems._evidence import NOTHING, Effort, Row
+from strongticket.theorems._size import Asked, Shape
 
 if TYPE_CHECKING:
     from strongticket.networks import Network
@@ -59,6 +60,8 @@ class Theorem:
         proof: The label of the proof on the page docs/theorems/proofs.md, if the proof is there.
         extremal: The values at which the claim is nearest to failing; every check runs them.
         false_bound: What the claim says when it is made false on purpose, or why it cannot be.
+        errata: Markdown, one entry a slip of the source that touches this theorem.
+        instead: The key of the explicit theorem to use where this one gives no number or network.
     """
 
     key: str
@@ -71,6 +74,8 @@ class Theorem:
     proof: str | None = None
     extremal: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     false_bound: str = ""
+    errata: tuple[str, ...] = ()
+    instead: str = "pensia2020_explicit"
 
     @property
     def statement(self) -> str:
@@ -108,18 +113,29 @@ class Theorem:
         self, target: Target, epsilon: float, delta: float, seed: int, **options: Any
     ) -> Network:
         """The random network of the statement; only theorems on networks with a number have one."""
-        raise InputError(
-            f"{self.key} gives no network: "
-            + (
-                "its source leaves a constant unspecified; use pensia2020.EXPLICIT"
-                if self.bound.unspecified
-                else "it is no theorem on constructing one; use pensia2020.EXPLICIT"
-            )
-        )
+        raise InputError(f"{self.key} gives no network: {self._why_not()}")
 
     def construct(self, network: Network, target: Target, epsilon: float, **options: Any) -> Ticket:
         """The ticket of the proof; only theorems on networks with a number have one."""
-        raise InputError(f"{self.key} constructs no ticket; use pensia2020.EXPLICIT")
+        raise InputError(f"{self.key} constructs no ticket: {self._why_not()}")
+
+    def asks(self, shape: Shape, epsilon: float, delta: float) -> Asked | None:
+        """The random network for any target of this shape; None where the theorem has none.
+
+        Raises InputError where the shape or the numbers lie outside the hypotheses.
+        """
+        del shape, epsilon, delta
+        return None
+
+    def example(self) -> Ticket | None:
+        """A ticket of the proof, small enough to be drawn; None where nothing is constructed."""
+        return None
+
+    def _why_not(self) -> str:
+        if self.bound.unspecified:
+            names = ", ".join(sorted(self.bound.unspecified))
+            return f"its source leaves {names} unspecified; use {self.instead}"
+        return f"it is no theorem on constructing one; use {self.instead}"
 
 
 def _positive(name: str, value: Any) -> str | None:
