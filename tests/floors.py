@@ -56,6 +56,7 @@ RESERVED = {
     "cvxpy": {"optimal", "verify", "testing", "cli"},  # cli: `doctor` lists its solvers
     "ray": {"sweep"},
     "matplotlib": {"report", "graph"},
+    "networkx": {"graph", "testing"},
 }
 
 # The checker that a sceptic reads: the standard library and NumPy, nothing of ours.
