@@ -1,7 +1,7 @@
 """Certificates: how far a ticket is from its target, proved, and rechecked from the file alone.
 
 This floor knows no construction and no search: it reads a ticket and a target. `recheck` is a
-program of its own (`_recheck.py`) that imports nothing of strongticket.
+program of its own (the folder `_recheck`) that imports nothing of strongticket.
 """
 
 from strongticket.verify._attack import Attack as Attack

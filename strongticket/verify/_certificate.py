@@ -27,18 +27,16 @@ from strongticket.laws import Uniform
 from strongticket.targets import Ball, Target
 from strongticket.tickets import Ticket
 from strongticket.verify._collapse import Collapsed, collapse
+from strongticket.verify._methods import METHODS
 from strongticket.verify._propagate import (
     DIFFERENTIAL_INTERVAL,
     WEIGHT_ERROR,
     LayerError,
     Method,
+    Proved,
 )
 
 FORMAT = 1
-_NAMES: tuple[tuple[Method, str], ...] = (
-    (DIFFERENTIAL_INTERVAL, "differential interval"),
-    (WEIGHT_ERROR, "weight error"),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +54,7 @@ class Certificate:
     epsilon: float | None
     steps: tuple[LayerError, ...]
     layers: tuple[Collapsed, ...]
+    witness: dict[str, Any] | None = None
 
     @property
     def bound(self) -> float:
@@ -87,6 +86,7 @@ class Certificate:
                 "norm": "euclidean" if isinstance(target.domain, Ball) else "max",
                 "bound": _text(self.exact_bound),
                 "epsilon": None if self.epsilon is None else _text(Fraction(self.epsilon)),
+                **({} if self.witness is None else {"witness": self.witness}),
             },
             "target": {
                 "widths": list(target.widths),
@@ -109,7 +109,7 @@ class Certificate:
                 {
                     "weight_error": _text(step.weight_error),
                     "bias_error": _text(step.bias_error),
-                    "deviation": _text(step.deviation),
+                    "deviation": None if step.deviation is None else _text(step.deviation),
                 }
                 for step in self.steps
             ],
@@ -140,12 +140,15 @@ def certify(
     _check(layers, target)
     if method is None:
         method = WEIGHT_ERROR if isinstance(target.domain, Ball) else DIFFERENTIAL_INTERVAL
-    names = [name for known, name in _NAMES if known is method]
+    names = [name for name, known in METHODS.items() if known is method]
     if not names:
-        raise InputError("method must be DIFFERENTIAL_INTERVAL or WEIGHT_ERROR")
-    bound, steps = method(target, layers)
+        raise InputError(f"method must be one of the methods of verify: {', '.join(METHODS)}")
+    found = method(target, layers)
+    proved = found if isinstance(found, Proved) else Proved(*found)
     claimed = None if epsilon is None else float(epsilon)
-    return Certificate(ticket, target, names[0], bound, claimed, steps, layers)
+    return Certificate(
+        ticket, target, names[0], proved.bound, claimed, proved.steps, layers, proved.witness
+    )
 
 
 def up(value: Fraction) -> float:

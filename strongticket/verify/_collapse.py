@@ -3,6 +3,21 @@ r"""Collapse: a pruned pair of layers is exactly a layer of effective weights.
 With one live incoming weight a_h a hidden neuron, :math:`\sum_h b_{jh} \sigma(a_h y)` equals
 :math:`w^+_j y` for y >= 0 and :math:`w^-_j y` for y < 0, where :math:`w^\pm_j` sums
 :math:`b_{jh} a_h` over the neurons with a_h > 0, or a_h < 0. All of it is integers on one grid.
+
+What a ticket says of its structure is in its provenance:
+
+``provenance["blocks"]``
+    ``[b_1, ..., b_L]``, integers >= 1: target layer i is realised by the next b_i layers of the
+    ticket's network. Without it every target layer has two. Layer i of the target ends in a ReLU
+    of the network's at the end of its block (the last in none).
+
+``provenance["copies"]``
+    ``[c_1, ..., c_{L-1}]``: for each hidden layer l of the target (its boundary between block l
+    and block l + 1) what the network's neurons there stand for, as run lengths
+    ``[[target neuron, count], ...]`` that add up to the network's width there, or None (each
+    neuron stands for that of its own number, and the widths are equal). Target neuron d_l (one
+    past the last) means the constant 1, which carries biases of deeper layers. A target neuron
+    may have any number of copies, also none. Without the key there are no copies.
 """
 
 from __future__ import annotations

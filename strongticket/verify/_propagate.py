@@ -49,10 +49,24 @@ class LayerError:
 
     weight_error: Fraction
     bias_error: Fraction
-    deviation: Fraction
+    deviation: Fraction | None
 
 
-Method = Callable[[Target, Sequence[Collapsed]], tuple[Fraction, tuple[LayerError, ...]]]
+@dataclass(frozen=True)
+class Proved:
+    """What a method proves of a target and layers.
+
+    `witness`, plain JSON values, is what `recheck` needs beside the layers (multipliers, say); it
+    stands in the file as claim.witness. A method that bounds the outputs alone has None as the
+    deviation of every step.
+    """
+
+    bound: Fraction
+    steps: tuple[LayerError, ...]
+    witness: dict[str, Any] | None = None
+
+
+Method = Callable[[Target, Sequence[Collapsed]], Proved | tuple[Fraction, tuple[LayerError, ...]]]
 
 
 def to_grid(array: NDArray[np.float32], floor: int = 0) -> tuple[Big, int]:
@@ -94,9 +108,10 @@ def differential_interval(
             dlow, dhigh = _through_relu(zlow, zhigh, dzlow, dzhigh)
             low, high = np.maximum(zlow, 0), np.maximum(zhigh, 0)
         worst = max((max(abs(a), abs(c)) for a, c in zip(dlow, dhigh, strict=True)), default=0)
-        steps.append(_step(errors, b_hat - b, grid, _dyadic(worst, fine)))
+        bound = _dyadic(worst, fine)
+        steps.append(_step(errors, b_hat - b, grid, bound))
         exponent = fine
-    return steps[-1].deviation, tuple(steps)
+    return bound, tuple(steps)
 
 
 def weight_error(
@@ -124,9 +139,9 @@ def weight_error(
             size = high = np.maximum(zhigh + (b << -exponent), 0)
             low = np.zeros(len(high), object)
         exponent += grid
-        worst = _dyadic(max(deviation.tolist(), default=0), exponent)
-        steps.append(_step(error, b_hat - b, grid, worst))
-    return steps[-1].deviation, tuple(steps)
+        bound = _dyadic(max(deviation.tolist(), default=0), exponent)
+        steps.append(_step(error, b_hat - b, grid, bound))
+    return bound, tuple(steps)
 
 
 def _weight_error_ball(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -38,6 +39,8 @@ from strongticket.verify import (
     recheck,
 )
 from strongticket.verify._certificate import pack, seal
+from strongticket.verify._recheck._file import open_document
+from strongticket.verify._recheck._weights import Parameter
 
 CERTIFICATE = small()
 HONEST = CERTIFICATE.document()
@@ -88,10 +91,11 @@ def test_laws_of_very_large_scale(tmp_path: Path) -> None:
 
 
 def test_imports_the_standard_library_and_numpy_alone() -> None:
-    tree = ast.parse(Path(_recheck.__file__).read_text())
+    trees = [ast.parse(f.read_text()) for f in Path(_recheck.__file__).parent.glob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
     names = {
         name.split(".")[0]
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for name in (
             [alias.name for alias in node.names]
@@ -99,23 +103,27 @@ def test_imports_the_standard_library_and_numpy_alone() -> None:
             else [node.module if not node.level else "relative"]
         )
     }
+    assert len(trees) > 5
     assert "numpy" in names
-    assert names - {"numpy"} <= set(sys.stdlib_module_names)
+    assert names - {"numpy", "relative"} <= set(sys.stdlib_module_names)
+    assert all(node.level <= 1 for node in nodes if isinstance(node, ast.ImportFrom))
     called = {
         node.func.id
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
     assert not called & {"__import__", "eval", "exec"}
 
 
-def test_runs_as_a_script_from_anywhere(tmp_path: Path) -> None:
-    script = tmp_path / "check_it.py"
-    script.write_bytes(Path(_recheck.__file__).read_bytes())
+def test_runs_without_strongticket_from_anywhere(tmp_path: Path) -> None:
+    """The folder alone, copied; without `-I`'s isolation the working folder is where it lies."""
+    shutil.copytree(Path(_recheck.__file__).parent, tmp_path / "_recheck")
     proof = CERTIFICATE.save(tmp_path / "proof.json")
 
     def run() -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-I", str(script), str(proof)]
+        code = "import runpy, sys; sys.modules['strongticket'] = None; "
+        code += "sys.argv[0] = ''; runpy.run_module('_recheck', run_name='__main__')"
+        command = [sys.executable, "-c", code, str(proof)]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     good = run()
@@ -138,7 +146,7 @@ def test_every_flipped_bit_fails(tmp_path: Path) -> None:
         flipped = bytearray(data)
         flipped[bit // 8] ^= 1 << bit % 8
         with pytest.raises(UnreadableError):
-            _recheck._open(bytes(flipped), "proof")
+            open_document(bytes(flipped), "proof")
     path = tmp_path / "proof.json"
     flipped[0] ^= 1
     path.write_bytes(flipped)
@@ -150,7 +158,7 @@ def test_every_truncation_fails() -> None:
     data = CERTIFICATE.to_bytes()
     for length in range(len(data)):
         with pytest.raises(UnreadableError, match="truncated or no certificate"):
-            _recheck._open(data[:length], "proof")
+            open_document(data[:length], "proof")
 
 
 def resealed(document: bytes) -> bytes:
@@ -531,7 +539,7 @@ def test_more_than_63_bits_can_number_is_unreadable(tmp_path: Path) -> None:
 def test_own_words_are_the_networks() -> None:
     made = Network.mlp((7, 30), laws=CERTIFICATE.ticket.network.parameters[0].law, seed=9)
     spec = made.spec()["parameters"][0]
-    parameter = _recheck._Parameter(9, spec)
+    parameter = Parameter(9, spec)
     at = np.array([0, 209, 3, 3, 77])
     assert parameter.units(at).tolist() == made.units_at("layers.0.weight", at).tolist()
     with pytest.raises(RefutedError, match="no weights with the indices"):
