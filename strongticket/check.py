@@ -9,12 +9,18 @@ beside the claim). Every row says what it can show. Seeds are fixed: the same ro
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from strongticket.errors import InputError
+from strongticket import __version__, canonical, files
+from strongticket.errors import FileError, InputError
 from strongticket.theorems import THEOREMS, Effort, Row, Theorem
 
 Progress = Callable[[str, int, int], None]
@@ -30,6 +36,7 @@ class CheckReport:
         quick: Whether fewer trials and cases were run.
         false_width: Whether the claim was made false on purpose.
         seconds: Wall time.
+        trials: The factor on the random trials of every statistical row.
     """
 
     theorem: Theorem
@@ -37,6 +44,7 @@ class CheckReport:
     quick: bool
     false_width: bool
     seconds: float
+    trials: int = 1
 
     @property
     def refuted(self) -> bool:
@@ -72,12 +80,29 @@ class CheckReport:
             "source": self.theorem.source,
             "quick": self.quick,
             "false_width": self.false_width,
+            "trials": self.trials,
             "verdict": self.verdict,
             "ok": self.ok,
             "refuted": self.refuted,
             "seconds": round(self.seconds, 3),
             "rows": [{**asdict(row), "verdict": row.verdict} for row in self.rows],
         }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> CheckReport:
+        """The report that `to_json` described; KeyError or TypeError where it is none."""
+        rows = [
+            Row(**{name: value for name, value in row.items() if name != "verdict"})
+            for row in document["rows"]
+        ]
+        return cls(
+            find(document["theorem"]),
+            tuple(rows),
+            document["quick"],
+            document["false_width"],
+            document["seconds"],
+            document["trials"],
+        )
 
     def lines(self) -> Iterator[str]:
         """Plain text: claimed and measured under one another, row by row."""
@@ -100,21 +125,26 @@ def check(
     quick: bool = False,
     false_width: bool = False,
     progress: Progress | None = None,
+    *,
+    trials: int = 1,
 ) -> CheckReport:
     """Run the check of one theorem.
 
-    `false_width` runs it at a bound that is false on purpose and must be refuted. `progress` is
-    called with (text, rows done, 0) after every row.
+    `false_width` runs it at a bound that is false on purpose and must be refuted; `trials`
+    multiplies the random trials of every statistical row. `progress` is called with (text, rows
+    done, 0) after every row.
     """
     if not isinstance(theorem, Theorem):
         raise InputError(f"check needs a Theorem, one of strongticket.theorems, got {theorem!r}")
+    if not isinstance(trials, int) or trials < 1:
+        raise InputError(f"trials is a factor, a whole number >= 1, got {trials!r}")
     start, rows = time.perf_counter(), []
-    for row in theorem.rows(Effort(quick), false_width):
+    for row in theorem.rows(Effort(quick, trials), false_width):
         rows.append(row)
         if progress is not None:
             progress(f"{theorem.key}: {row.name}", len(rows), 0)
     seconds = time.perf_counter() - start
-    return CheckReport(theorem, tuple(rows), quick, false_width, seconds)
+    return CheckReport(theorem, tuple(rows), quick, false_width, seconds, trials)
 
 
 def check_all(
@@ -122,19 +152,134 @@ def check_all(
     quick: bool = False,
     false_width: bool = False,
     progress: Progress | None = None,
+    *,
+    trials: int = 1,
+    workers: int = 1,
+    resume: str | os.PathLike[str] | None = None,
 ) -> tuple[CheckReport, ...]:
-    """Run several checks. `progress` is called with (text, theorems done, theorems in all)."""
-    reports = []
-    for i, theorem in enumerate(theorems):
+    """Run several checks, in the order of `theorems`.
 
-        def report(text: str, done: int, total: int, at: int = i) -> None:
-            if progress is not None:
-                progress(text, at, len(theorems))
+    `workers` processes run them side by side, one BLAS thread each. `resume` names a file that
+    gets every finished report at once; a later run reads it and runs only what is not in it, or
+    was run by another version, with other settings or for another statement. `progress` is called
+    with (text, theorems done, theorems in all).
+    """
+    if not isinstance(workers, int) or workers < 1:
+        raise InputError(f"workers is a number of processes >= 1, got {workers!r}")
+    report = progress or (lambda *_: None)
+    settings = Effort(quick, trials), false_width
+    kept = _Kept(None if resume is None else Path(resume))
+    found = {t.key: done for t in theorems if (done := kept.get(t, *settings)) is not None}
+    left = [theorem for theorem in theorems if theorem.key not in found]
+    run = _beside if workers > 1 and len(left) > 1 else _one_by_one
+    for done in run(left, quick, false_width, trials, workers, report, len(theorems)):
+        found[done.theorem.key] = done
+        kept.add(done)
+    report("done", len(theorems), len(theorems))
+    return tuple(found[theorem.key] for theorem in theorems)
 
-        reports.append(check(theorem, quick, false_width, report))
-    if progress is not None:
-        progress("done", len(theorems), len(theorems))
-    return tuple(reports)
+
+def _one_by_one(
+    theorems: Sequence[Theorem],
+    quick: bool,
+    false_width: bool,
+    trials: int,
+    workers: int,
+    progress: Progress,
+    total: int,
+) -> Iterator[CheckReport]:
+    for i, theorem in enumerate(theorems, total - len(theorems)):
+
+        def row(text: str, done: int, rows: int, at: int = i) -> None:
+            progress(text, at, total)
+
+        yield check(theorem, quick, false_width, row, trials=trials)
+
+
+def _beside(
+    theorems: Sequence[Theorem],
+    quick: bool,
+    false_width: bool,
+    trials: int,
+    workers: int,
+    progress: Progress,
+    total: int,
+) -> Iterator[CheckReport]:
+    """The same in processes. A theorem is sent by its key: it holds functions, which do not go."""
+    import multiprocessing
+
+    for theorem in theorems:
+        if find(theorem.key) is not theorem:
+            raise InputError(f"{theorem.key} is not the one of THEOREMS; check it with workers=1")
+    with _one_thread():
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+        try:
+            waiting = [pool.submit(_by_key, t.key, quick, false_width, trials) for t in theorems]
+            done = total - len(theorems)
+            for future in as_completed(waiting):
+                found = CheckReport.from_json(future.result())
+                done += 1
+                progress(f"{found.theorem.key}: {found.verdict}", done, total)
+                yield found
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _by_key(key: str, quick: bool, false_width: bool, trials: int) -> dict[str, Any]:
+    return check(find(key), quick, false_width, trials=trials).to_json()
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Processes that start in here compute on one thread each."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+def identity(theorem: Theorem, effort: Effort, false_width: bool) -> str:
+    """What a stored check is known by: theorem, version, statement and settings."""
+    statement = canonical.sha256(f"{theorem.statement}\0{theorem.false_bound}".encode())
+    return (
+        f"{theorem.key}, strongticket {__version__}, statement {statement}, "
+        f"quick {effort.quick}, trials {effort.factor}, false {false_width}"
+    )
+
+
+class _Kept:
+    """Finished reports in a file, by what was run: nothing is kept where there is no file."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._reports: dict[str, Any] = {}
+        if path is not None:
+            files.ready(path)
+        if path is None or not path.exists():
+            return
+        try:
+            self._reports = dict(json.loads(path.read_bytes())["checks"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise FileError(
+                f"{path} holds no checks to resume from; name another file, or remove it"
+            ) from error
+
+    def get(self, theorem: Theorem, effort: Effort, false_width: bool) -> CheckReport | None:
+        found = self._reports.get(identity(theorem, effort, false_width))
+        return None if found is None else CheckReport.from_json(found)
+
+    def add(self, report: CheckReport) -> None:
+        if self._path is None:
+            return
+        effort = Effort(report.quick, report.trials)
+        self._reports[identity(report.theorem, effort, report.false_width)] = report.to_json()
+        text = json.dumps({"checks": self._reports}, indent=1, sort_keys=True, allow_nan=False)
+        files.write_whole(self._path, text.encode() + b"\n")
 
 
 def find(key: str) -> Theorem:
@@ -151,7 +296,7 @@ def matching(key: str) -> tuple[Theorem, ...]:
 
     "malach2020" stands for every key that begins with "malach2020_". InputError for neither.
     """
-    family = tuple(theorem for theorem in THEOREMS if theorem.key.startswith(f"{key}_"))
+    family = tuple(theorem for theorem in THEOREMS if theorem.paper == key)
     if family and not any(theorem.key == key for theorem in THEOREMS):
         return family
     return (find(key),)

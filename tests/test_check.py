@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from strongticket import check
-from strongticket.errors import ConstructionError, InputError
+from strongticket.errors import ConstructionError, FileError, InputError
 from strongticket.theorems import (
     THEOREMS,
     Effort,
@@ -173,3 +173,86 @@ def test_a_refuted_script_exits_1(
     run = runpy.run_path(str(SCRIPTS / "_script.py"))["run"]
     assert run(random_subset_sum.COUNTING, ["--quick"]) == 1
     assert "REFUTED" in capsys.readouterr().out
+
+
+# ---- trials, resuming, side by side
+
+QUICKEST = (random_subset_sum.COUNTING, pensia2020.LOWER, pensia2020.PUBLISHED)
+
+
+def test_trials_multiply_every_statistical_row() -> None:
+    once = check.check(random_subset_sum.COUNTING, quick=True)
+    twice = check.check(random_subset_sum.COUNTING, quick=True, trials=2)
+    assert twice.trials == 2
+    for before, after in zip(once.rows, twice.rows, strict=True):
+        if before.kind == "probability":
+            assert (before.measured, after.measured) == ("0 of 200 do", "0 of 400 do")
+    with pytest.raises(InputError, match="whole number >= 1, got 0"):
+        check.check(R1, trials=0)
+
+
+def test_a_report_survives_json() -> None:
+    report = check.check(pensia2020.LOWER, quick=True)
+    again = check.CheckReport.from_json(json.loads(json.dumps(report.to_json())))
+    assert again.rows == report.rows
+    assert again.theorem is report.theorem
+    assert (again.ok, again.verdict) == (report.ok, report.verdict)
+
+
+def test_an_interrupted_check_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tmp_path / "checks.json"
+
+    def interrupt(text: str, done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check.check_all(QUICKEST, True, False, interrupt, resume=kept)
+    assert len(json.loads(kept.read_bytes())["checks"]) == 2
+    ran: list[str] = []
+    honest = check.check
+    monkeypatch.setattr(
+        check, "check", lambda t, *a, **k: (ran.append(t.key), honest(t, *a, **k))[1]
+    )
+    reports = check.check_all(QUICKEST, True, resume=kept)
+    assert [r.theorem.key for r in reports] == [t.key for t in QUICKEST]
+    assert ran == [QUICKEST[2].key]
+    check.check_all(QUICKEST, True, resume=kept, trials=2)
+    assert ran[1:] == [t.key for t in QUICKEST]  # other settings: nothing kept counts
+
+
+def test_a_changed_statement_is_checked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    effort = Effort(True)
+    theorem = random_subset_sum.COUNTING
+    other = replace(theorem, claim=theorem.claim + " Or so.")
+    assert check.identity(theorem, effort, False) != check.identity(other, effort, False)
+    assert check.identity(theorem, effort, False) != check.identity(theorem, effort, True)
+
+
+def test_a_file_that_holds_no_checks_is_not_overwritten(tmp_path: Path) -> None:
+    kept = tmp_path / "notes.json"
+    kept.write_text("[1, 2]")
+    with pytest.raises(FileError, match="holds no checks to resume from"):
+        check.check_all(QUICKEST, True, resume=kept)
+    assert kept.read_text() == "[1, 2]"
+
+
+def test_processes_side_by_side_find_the_same() -> None:
+    alone = check.check_all(QUICKEST, True)
+    seen: list[int] = []
+    beside = check.check_all(QUICKEST, True, False, lambda *a: seen.append(a[1]), workers=2)
+    assert [r.rows for r in beside] == [r.rows for r in alone]
+    assert seen == [1, 2, 3, 3]
+
+
+def test_a_theorem_of_ones_own_is_checked_in_this_process() -> None:
+    from dataclasses import replace
+
+    own = replace(random_subset_sum.COUNTING, title="mine")
+    assert check.check_all([own], True)[0].theorem is own
+    with pytest.raises(InputError, match="check it with workers=1"):
+        check.check_all([own, pensia2020.LOWER], True, workers=2)

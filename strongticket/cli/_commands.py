@@ -12,88 +12,12 @@ from tyro.conf import Positional
 from strongticket.cli import show
 from strongticket.cli._demo import Demo
 from strongticket.cli._search import Search
+from strongticket.cli._theorems import Check, Theorems
 
 if TYPE_CHECKING:
     from strongticket.targets import Target as TargetValue
 
 Objectives = Literal["best", "sparsest", "lightest", "within"]
-
-
-@dataclass(frozen=True)
-class Theorems:
-    """List the theorems, or show one: statement, hypotheses, bound, proof."""
-
-    key: Positional[str] = ""
-    """Key of the theorem to show; none lists all."""
-    json: bool = False
-    """Print one JSON document."""
-
-    def run(self) -> int:
-        """List or show."""
-        from strongticket.check import find
-        from strongticket.theorems import THEOREMS
-
-        chosen = (find(self.key),) if self.key else THEOREMS
-        if self.json:
-            fields = ("key", "title", "source", "law", "statement")
-            show.as_json([{name: getattr(t, name) for name in fields} for t in chosen])
-        elif not self.key:
-            rows = [(t.key, t.bound.kind, t.title, t.source) for t in THEOREMS]
-            show.table("theorems", ("key", "bound", "what", "source"), rows)
-        else:
-            (theorem,) = chosen
-            show.line(f"{theorem.key}: {theorem.title}\n{theorem.source}\n")
-            show.line(theorem.statement + "\n")
-            for hypothesis in theorem.hypotheses:
-                show.line(f"assumes: {hypothesis.text}")
-            for name, meaning in theorem.bound.meanings:
-                show.line(f"{name}: {meaning}")
-            if theorem.proof:
-                show.line(f"proof: docs/theorems/proofs.md, ({theorem.proof})=")
-        return 0
-
-
-@dataclass(frozen=True)
-class Check:
-    """Hold theorems to their word: every bound as claimed, or made false on purpose."""
-
-    keys: Positional[tuple[str, ...]] = ()
-    """Keys of the theorems, or a paper's, such as malach2020; see `strongticket theorems`."""
-    all: bool = False
-    """Check every theorem."""
-    quick: bool = False
-    """Fewer trials and cases: well under a minute for all of them."""
-    false_width: bool = False
-    """Make every bound false on purpose; each must be refuted."""
-    json: bool = False
-    """Print one JSON document."""
-
-    def run(self) -> int:
-        """Run the checks; 1 where one did not come out as it must."""
-        from strongticket.check import check_all, matching
-        from strongticket.errors import InputError
-        from strongticket.theorems import THEOREMS
-
-        if self.all == bool(self.keys):
-            raise InputError("check needs keys of theorems, or --all, and not both")
-        found = [theorem for key in self.keys for theorem in matching(key)]
-        chosen = (
-            THEOREMS if self.all else tuple({theorem.key: theorem for theorem in found}.values())
-        )
-        with show.progress(quiet=self.json) as progress:
-            reports = check_all(chosen, self.quick, self.false_width, progress)
-        if self.json:
-            show.as_json([report.to_json() for report in reports])
-            return 0 if all(report.ok for report in reports) else 1
-        for report in reports:
-            show.table(
-                f"{report.theorem.key}: {report.theorem.title}",
-                ("kind", "what", "claimed", "measured", "verdict", "which"),
-                [(r.kind, r.name, r.claimed, r.measured, r.verdict, r.shows) for r in report.rows],
-            )
-        rows = [(r.theorem.key, r.verdict, f"{r.seconds:.1f} s") for r in reports]
-        show.table("verdicts", ("theorem", "verdict", "took"), rows)
-        return 0 if all(report.ok for report in reports) else 1
 
 
 @dataclass(frozen=True)

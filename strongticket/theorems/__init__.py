@@ -5,6 +5,8 @@ from strongticket.theorems import pensia2020 as pensia2020
 from strongticket.theorems import random_subset_sum as random_subset_sum
 from strongticket.theorems._evidence import Effort as Effort
 from strongticket.theorems._evidence import Row as Row
+from strongticket.theorems._size import Asked as Asked
+from strongticket.theorems._size import Shape as Shape
 from strongticket.theorems._theorem import Hypothesis as Hypothesis
 from strongticket.theorems._theorem import Theorem as Theorem
 

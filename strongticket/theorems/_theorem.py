@@ -78,6 +78,11 @@ class Theorem:
     instead: str = "pensia2020_explicit"
 
     @property
+    def paper(self) -> str:
+        """The paper or family that the key begins with: "pensia2020" of "pensia2020_first"."""
+        return self.key.partition("_")[0]
+
+    @property
     def statement(self) -> str:
         """The whole statement, its bound read off the expression."""
         return self.claim.replace(" {bound}", f"\n\n$$\n{self.bound.latex}\n$$\n\n").strip()

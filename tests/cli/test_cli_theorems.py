@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -104,3 +105,65 @@ def test_all_means_all(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("strongticket.theorems.THEOREMS", THEOREMS[5:7])
     shown = run("check", "--all", "--quick", "--json")
     assert [report["theorem"] for report in shown.json] == [t.key for t in THEOREMS[5:7]]
+
+
+def test_a_papers_name_shows_all_its_theorems(run: Runner) -> None:
+    shown = run("theorems", "pensia2020").out
+    for theorem in THEOREMS:
+        assert (theorem.statement in shown) == (theorem.paper == "pensia2020")
+
+
+def test_the_number_of_a_bound_at_given_values(run: Runner) -> None:
+    from strongticket.theorems import pensia2020
+
+    shown = run("theorems", "pensia2020_lower", "--at", "epsilon=0.01", "d=10")
+    number = pensia2020.LOWER.bound(epsilon=0.01, d=10)
+    assert f"number: P = {number:,} is needed" in shown.out
+    as_json = run("theorems", "pensia2020_lower", "--at", "epsilon=1/100", "d=10", "--json")
+    assert as_json.json[0]["bound"] == number
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--at", "epsilon=0.9", "d=10"), "epsilon must lie strictly between 0 and 1/2"),
+        (("--at", "epsilon"), "NAME=NUMBER"),
+        (("--at", "epsilon=0.1"), "needs values for d, epsilon"),
+    ],
+)
+def test_values_outside_a_bound_are_named(
+    run: Runner, arguments: tuple[str, ...], says: str
+) -> None:
+    ended = run("theorems", "pensia2020_lower", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert says in ended.err
+
+
+def test_a_number_that_the_source_does_not_give(run: Runner) -> None:
+    ended = run("theorems", "pensia2020_published", "--at", "C=1")
+    assert ended.code == 2
+    assert "leaves C unspecified" in ended.err
+    assert "use pensia2020_explicit" in ended.err
+
+
+def test_what_the_theorems_ask_side_by_side(run: Runner, tmp_path: Any) -> None:
+    options = ("--width", "40", "--depth", "2", "--epsilon", "0.1", "--delta", "0.1")
+    figure = tmp_path / "compare.png"
+    shown = run("theorems", "--compare", *options, "--figure", str(figure))
+    assert shown.code == 0
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    found = {line["key"]: line for line in run("theorems", "--compare", *options, "--json").json}
+    explicit = found["pensia2020_explicit"]
+    assert explicit["depth"] == 4
+    assert explicit["constants"] == "ours"
+    widths = explicit["widths"]
+    assert explicit["weights"] == sum(a * b for a, b in itertools.pairwise(widths))
+    assert f"{explicit['weights']:,}" in shown.out
+    assert "C unspecified by the paper" in found["pensia2020_published"]["note"]
+    sizes = [line["weights"] for line in found.values() if "weights" in line]
+    assert sizes == sorted(sizes)
+
+
+def test_compare_refuses_what_is_no_shape(run: Runner) -> None:
+    assert run("theorems", "--compare", "--width", "0").code == 2
+    assert run("theorems", "--figure", "x.png").code == 2
