@@ -1,5 +1,6 @@
 """Weight laws as theorems name them: random words become exact dyadic weights."""
 
+from strongticket.laws._grid import Grid as Grid
 from strongticket.laws._law import Law as Law
 from strongticket.laws._normal import Normal as Normal
 from strongticket.laws._signed_constant import SignedConstant as SignedConstant
