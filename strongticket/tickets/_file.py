@@ -8,6 +8,10 @@ Exactly one metadata key, "strongticket", holds canonical JSON
 indices, little-endian int64) in name order, so it does not depend on how a mask is stored.
 "stored" says how, with a digest of the stored bytes, because one deflate stream can be spelled in
 several ways.
+
+A plain ticket is of format 1. One whose kept weights are redrawn, multiplied or made binary is of
+format 2: `ticket` says so under "reading", with digests of the raw numbers (little-endian int32),
+and "numbers" says how those are stored.
 """
 
 from __future__ import annotations
@@ -23,13 +27,17 @@ from numpy.typing import NDArray
 
 from strongticket import canonical
 from strongticket.errors import FileError
-from strongticket.tickets import _encoding
+from strongticket.tickets import _encoding, _numbers
 from strongticket.tickets._mask import Mask
+from strongticket.tickets._reading import PLAIN, Numbers, Reading
 
-FORMAT = 1
+PLAIN_FORMAT = 1
+FORMAT = 2
 KEY = "strongticket"
 _DOCUMENT = {"ticket", "ticket_id", "stored"}
 _STORED = {"layout", "deflated", "sha256"}
+_PACKED = {"low", "width", "deflated", "sha256"}
+_KINDS = ("rounds", "multiples")
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -40,6 +48,7 @@ class Contents:
     ticket: dict[str, Any]
     mask: Mask
     buffers: dict[str, NDArray[Any]]
+    reading: Reading
     ticket_id: str
 
 
@@ -49,10 +58,21 @@ def identity(ticket: dict[str, Any], mask: Mask) -> str:
     return canonical.sha256(canonical.dumps(ticket), *raw)
 
 
-def to_bytes(ticket: dict[str, Any], mask: Mask, buffers: Arrays) -> bytes:
+def described(reading: Reading) -> dict[str, Any]:
+    """What a description says of a reading: its gain, and digests of its numbers."""
+    digests = {
+        kind: {name: _digest(array) for name, array in _numbers_of(reading, kind).items()}
+        for kind in _KINDS
+    }
+    return {"gain": reading.gain, **digests}
+
+
+def to_bytes(
+    ticket: dict[str, Any], mask: Mask, buffers: Arrays, reading: Reading = PLAIN
+) -> bytes:
     """The bytes of a ticket file."""
     stored = {name: _encoding.encode(mask[name]) for name in mask}
-    document = {
+    document: dict[str, Any] = {
         "ticket": ticket,
         "ticket_id": identity(ticket, mask),
         "stored": {
@@ -66,6 +86,20 @@ def to_bytes(ticket: dict[str, Any], mask: Mask, buffers: Arrays) -> bytes:
     }
     tensors = {f"{n}.mask": np.frombuffer(s.data, np.uint8) for n, s in stored.items()}
     tensors |= {f"{n}.buffer": np.asarray(b, order="C") for n, b in buffers.items()}
+    if not reading.plain:
+        document["numbers"] = {}
+        for kind in _KINDS:
+            packed = {n: _numbers.pack(a) for n, a in _numbers_of(reading, kind).items()}
+            tensors |= {f"{n}.{kind}": np.frombuffer(p.data, np.uint8) for n, p in packed.items()}
+            document["numbers"][kind] = {
+                name: {
+                    "low": p.low,
+                    "width": p.width,
+                    "deflated": p.deflated,
+                    "sha256": canonical.sha256(p.data),
+                }
+                for name, p in packed.items()
+            }
     return _safetensors(tensors, document)
 
 
@@ -77,7 +111,11 @@ def from_bytes(data: bytes, where: str) -> Contents:
         ticket, stored = document["ticket"], document["stored"]
         _check_version(ticket["format"], where)
         given = {*(f"{n}.mask" for n in stored), *(f"{n}.buffer" for n in ticket["buffers"])}
-        if set(document) != _DOCUMENT or set(tensors) != given:
+        numbers, parts = {}, _DOCUMENT
+        if ticket["format"] == FORMAT:
+            numbers, parts = document["numbers"], _DOCUMENT | {"numbers"}
+            given |= {f"{n}.{kind}" for kind in _KINDS for n in numbers[kind]}
+        if set(document) != parts or set(tensors) != given:
             raise FileError(f"{where} is not a ticket that strongticket wrote: it holds other data")
         shapes = {p["name"]: tuple(p["shape"]) for p in ticket["network"]["parameters"]}
         entries, buffers = {}, {}
@@ -94,6 +132,7 @@ def from_bytes(data: bytes, where: str) -> Contents:
             entries[name] = _encoding.decode(form, shapes[name])
         buffers = {name: tensors[f"{name}.buffer"] for name in ticket["buffers"]}
         mask = Mask(entries)
+        reading = _read(ticket["reading"], numbers, mask, tensors, where) if numbers else PLAIN
         known = identity(ticket, mask) == document["ticket_id"]
         written = _safetensors(tensors, document)
     except FileError:
@@ -104,16 +143,49 @@ def from_bytes(data: bytes, where: str) -> Contents:
         raise FileError(f"{where} was edited: its ticket_id is not that of its contents")
     if written != data:
         raise FileError(f"{where} was edited: it is not byte for byte what strongticket writes")
-    return Contents(ticket, mask, buffers, document["ticket_id"])
+    return Contents(ticket, mask, buffers, reading, document["ticket_id"])
+
+
+def _read(
+    said: dict[str, Any], stored: dict[str, Any], mask: Mask, tensors: Arrays, where: str
+) -> Reading:
+    """The reading of a ticket of format 2."""
+    if set(stored) != set(_KINDS):
+        raise FileError(f"{where}: numbers are {', '.join(_KINDS)}, got {sorted(stored)}")
+    found: dict[str, dict[str, NDArray[np.int32]]] = {kind: {} for kind in _KINDS}
+    for kind in _KINDS:
+        for name, how in stored[kind].items():
+            raw = tensors[f"{name}.{kind}"].tobytes()
+            if canonical.sha256(raw) != how["sha256"]:
+                raise FileError(
+                    f"{where} was edited or damaged: the stored {kind} of {name} have not the "
+                    "digest that the file gives"
+                )
+            packed = _numbers.Packed(how["low"], how["width"], how["deflated"], raw)
+            if set(how) != _PACKED or type(packed.deflated) is not bool:
+                raise FileError(f"{where}: {how!r} does not say how numbers are stored")
+            found[kind][name] = _numbers.unpack(packed, mask[name].kept)
+    reading = Reading(found["rounds"], found["multiples"], said["gain"])
+    if reading.plain or any(set(_numbers_of(reading, kind)) != set(found[kind]) for kind in _KINDS):
+        raise FileError(f"{where} was edited: it stores numbers that say nothing")
+    return reading
+
+
+def _numbers_of(reading: Reading, kind: str) -> Numbers:
+    return reading.rounds if kind == "rounds" else reading.multiples
+
+
+def _digest(array: NDArray[np.int32]) -> str:
+    return canonical.sha256(array.astype("<i4").tobytes())
 
 
 def _check_version(version: Any, where: str) -> None:
     if type(version) is int and version > FORMAT:
         raise FileError(
             f"{where} is a ticket of format {version!r}; this version of strongticket reads "
-            f"format {FORMAT}: install a newer one"
+            f"formats up to {FORMAT}: install a newer one"
         )
-    if type(version) is not int or version != FORMAT:
+    if type(version) is not int or version not in (PLAIN_FORMAT, FORMAT):
         raise FileError(f"{where}: {version!r} is no ticket format")
 
 

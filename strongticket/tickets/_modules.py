@@ -117,9 +117,11 @@ def fill(ticket: Ticket, model: nn.Module) -> nn.Module:
     write_frozen(ticket.network, model)
     present = dict(named_parameters(model))
     with torch.no_grad():
-        for name in ticket.mask:
-            bits = torch.from_numpy(ticket.mask[name].dense().copy())  # torch wants it writable
-            present[name].mul_(bits.to(present[name].device, present[name].dtype))
+        for name, entries in ticket.mask.items():
+            weights = np.zeros(entries.total, np.float32)
+            weights[entries.indices()] = ticket.kept_weights(name)
+            found = torch.from_numpy(weights.reshape(entries.shape))
+            present[name].copy_(found.to(present[name].dtype))
         for name, value in ticket.buffers.items():
             buffers[name].copy_(torch.from_numpy(np.array(value)))
     return model

@@ -21,6 +21,7 @@ from strongticket.networks import MLP, Network
 from strongticket.networks._network import DENSE_LIMIT
 from strongticket.tickets import _buffers, _file
 from strongticket.tickets._mask import Mask
+from strongticket.tickets._reading import PLAIN, Reading
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,13 +33,15 @@ class Ticket:
 
     `buffers` are the non-trained arrays of a user's model (norm statistics), copied and locked.
     `provenance` says in plain JSON values how the ticket was found; it is stored and otherwise
-    not read.
+    not read. `reading` says what is done to kept weights (redrawn, multiplied, made binary);
+    plain tickets do nothing.
     """
 
     network: Network
     mask: Mask
     buffers: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    reading: Reading = PLAIN
 
     def __post_init__(self) -> None:
         if set(self.mask) != set(self.network.masked):
@@ -50,6 +53,9 @@ class Ticket:
             wanted, came = self.network[name].shape, self.mask[name].shape
             if wanted != came:
                 raise InputError(f"the mask of {name} must have shape {wanted}, got {came}")
+        if not isinstance(self.reading, Reading):
+            raise InputError(f"reading must be a Reading, got {self.reading!r}")
+        self.reading.check(self.mask)
         object.__setattr__(self, "buffers", _buffers.owned(self.buffers))
         if not isinstance(self.provenance, Mapping):
             raise InputError(f"provenance must be a mapping, got {self.provenance!r}")
@@ -60,15 +66,22 @@ class Ticket:
         object.__setattr__(self, "provenance", copy.deepcopy(dict(self.provenance)))
 
     def __reduce__(self) -> tuple[Any, ...]:  # made again, so that a copy's buffers are locked too
-        return Ticket, (self.network, self.mask, dict(self.buffers), self.provenance)
+        return Ticket, (
+            self.network,
+            self.mask,
+            dict(self.buffers),
+            self.provenance,
+            self.reading,
+        )
 
     def __eq__(self, other: object) -> bool:
-        """Equal networks, masks and buffers."""
+        """Equal networks, masks, readings and buffers."""
         if not isinstance(other, Ticket):
             return NotImplemented
         return (
             self.network == other.network
             and self.mask == other.mask
+            and self.reading == other.reading
             and set(self.buffers) == set(other.buffers)
             and all(np.array_equal(b, other.buffers[n]) for n, b in self.buffers.items())
         )
@@ -77,11 +90,16 @@ class Ticket:
         return hash(self.kept_digest)  # equal tickets may differ in provenance, so in ticket_id
 
     def kept_weights(self, name: str) -> NDArray[np.float32]:
-        """The kept weights of a parameter in index order, float32; all where it is not masked."""
+        """The kept weights of a parameter in index order, float32; all where it is not masked.
+
+        These are the effective weights: what `reading` does to them is done.
+        """
         parameter = self.network[name]
         if name not in self.mask:
             return self.network.weights(name).reshape(-1)
         entries = self.mask[name]
+        if not self.reading.plain:
+            return self.reading.weights(self.network, name, entries.total, entries.indices())
         if entries.bits is not None and parameter.numel <= DENSE_LIMIT:
             weights: NDArray[np.float32] = self.network.weights(name)[entries.bits]
             return weights
@@ -99,8 +117,10 @@ class Ticket:
     @functools.cached_property
     def description(self) -> dict[str, Any]:
         """What the file says of the ticket, in JSON values: network, digests, provenance."""
+        more = {} if self.reading.plain else {"reading": _file.described(self.reading)}
         return {
-            "format": _file.FORMAT,
+            "format": _file.PLAIN_FORMAT if self.reading.plain else _file.FORMAT,
+            **more,
             "network": self.network.spec(),
             "network_digest": self.network.digest,
             "kept_digest": self.kept_digest,
@@ -123,7 +143,9 @@ class Ticket:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the ticket file, whole or not at all."""
-        return write_whole(path, _file.to_bytes(self.description, self.mask, self.buffers))
+        return write_whole(
+            path, _file.to_bytes(self.description, self.mask, self.buffers, self.reading)
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Ticket:
@@ -132,7 +154,13 @@ class Ticket:
         contents = _file.from_bytes(read_whole(path), where)
         try:
             network = Network.from_spec(contents.ticket["network"])
-            ticket = cls(network, contents.mask, contents.buffers, contents.ticket["provenance"])
+            ticket = cls(
+                network,
+                contents.mask,
+                contents.buffers,
+                contents.ticket["provenance"],
+                contents.reading,
+            )
             digests = network.digest, ticket.kept_digest
         except (InputError, KeyError, TypeError) as error:
             raise FileError(f"{where} holds no ticket: {error}") from error
@@ -183,7 +211,8 @@ class Ticket:
         return _modules.fill(self, model)
 
     def __repr__(self) -> str:
+        more = "" if self.reading.plain else ", not plain"
         return (
             f"Ticket(seed={self.network.seed}, keeps {self.mask.kept:,} of {self.mask.total:,} "
-            f"weights, density {self.mask.density:.4g})"
+            f"weights, density {self.mask.density:.4g}{more})"
         )

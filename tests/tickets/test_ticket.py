@@ -211,7 +211,7 @@ LIES = {
     "seed as float": (put("ticket", "network", "seed", 1.0), "holds no ticket.*an integer"),
     "format as float": (put("ticket", "format", 1.0), "1.0 is no ticket format"),
     "format true": (put("ticket", "format", True), "True is no ticket format"),
-    "newer": (put("ticket", "format", 2), "of format 2; .* reads format 1: install a newer one"),
+    "newer": (put("ticket", "format", 3), "of format 3; .* formats up to 2: install a newer one"),
     "older": (put("ticket", "format", 0), "0 is no ticket format"),
     "generator": (put("ticket", "network", "generator", "mt19937"), "not 'mt19937'"),
     "scale no number": (
