@@ -9,6 +9,7 @@ from typing import Any
 from strongticket.errors import InputError
 from strongticket.laws._grid import Grid
 from strongticket.laws._law import Law
+from strongticket.laws._log_uniform import LogUniform
 from strongticket.laws._normal import Normal
 from strongticket.laws._signed_constant import SignedConstant
 from strongticket.laws._uniform import Uniform
@@ -21,6 +22,8 @@ def from_spec(spec: dict[str, Any]) -> Law:
     kinds: list[tuple[str, Callable[[float], Law]]] = [(law.name, law) for law in LAWS]
     if largest := Grid.largest_of(spec.get("law")):
         kinds.append((spec["law"], functools.partial(Grid, largest=largest)))
+    if cells := LogUniform.cells_of(spec.get("law")):
+        kinds.append((spec["law"], functools.partial(LogUniform, cells=cells)))
     for name, law in kinds:
         if spec.get("law") == name and set(spec) == {"law", "scale"}:
             try:
@@ -29,5 +32,6 @@ def from_spec(spec: dict[str, Any]) -> Law:
                 break
             if found.spec() == spec:
                 return found
-    known = ", ".join([*(law.name for law in LAWS), "grid1, grid2, grid4, ..."])
+    ranged = ("grid1, grid2, grid4, ...", "log_uniform<cells>")
+    known = ", ".join([*(law.name for law in LAWS), *ranged])
     raise InputError(f"a law's specification names one of {known} and its scale, got {spec!r}")
