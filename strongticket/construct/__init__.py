@@ -2,6 +2,12 @@
 
 from strongticket.construct._copies import copies as copies
 from strongticket.construct._copies import source_widths as source_widths
+from strongticket.construct._binary_doubling import Block as Block
+from strongticket.construct._binary_doubling import binary_doubling as binary_doubling
+from strongticket.construct._binary_mean import binary_mean as binary_mean
+from strongticket.construct._exact import exact as exact
+from strongticket.construct._exact import exact_subset as exact_subset
+from strongticket.construct._exact import quantized as quantized
 from strongticket.construct._two_layer import LayerAccuracy as LayerAccuracy
 from strongticket.construct._two_layer import Objective as Objective
 from strongticket.construct._two_layer import two_layer as two_layer

@@ -74,11 +74,6 @@ def exact_subset(candidates: Sequence[int], goal: int) -> tuple[int, ...] | None
     """
     if goal == 0:
         return ()
-    if sum(abs(x) for x in candidates) >= MOST_BITS:
-        raise InputError(
-            f"exact subset sums need magnitudes that add up to less than {MOST_BITS:,}, got "
-            f"{sum(abs(x) for x in candidates):,}; take a coarser grid or fewer candidates"
-        )
     sets, offsets = [1], [0]
     for x in candidates:
         bits, offset = sets[-1], offsets[-1]
@@ -86,6 +81,11 @@ def exact_subset(candidates: Sequence[int], goal: int) -> tuple[int, ...] | None
             bits |= bits << x
         else:
             bits, offset = bits | bits << -x, offset - x
+        if bits.bit_length() > MOST_BITS:
+            raise InputError(
+                f"exact subset sums need candidates whose magnitudes add up to {MOST_BITS:,} at "
+                f"the most, got {bits.bit_length():,}; take laws of fewer steps"
+            )
         sets.append(bits)
         offsets.append(offset)
         if goal + offset >= 0 and bits >> (goal + offset) & 1:
