@@ -1,10 +1,10 @@
 """Constructions: a random network and a target become a ticket, as the proofs do it."""
 
-from strongticket.construct._copies import copies as copies
-from strongticket.construct._copies import source_widths as source_widths
 from strongticket.construct._binary_doubling import Block as Block
 from strongticket.construct._binary_doubling import binary_doubling as binary_doubling
 from strongticket.construct._binary_mean import binary_mean as binary_mean
+from strongticket.construct._copies import copies as copies
+from strongticket.construct._copies import source_widths as source_widths
 from strongticket.construct._exact import exact as exact
 from strongticket.construct._exact import exact_subset as exact_subset
 from strongticket.construct._exact import quantized as quantized
