@@ -1,18 +1,16 @@
-"""Train a small fully connected ReLU network: the targets of the demo and the experiments."""
+"""Small fully connected ReLU networks: the targets of the demo and the experiments."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch import nn
 
 from strongticket.datasets import Images
 from strongticket.errors import InputError
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 def train_relu(
@@ -33,9 +31,6 @@ def train_relu(
     weight_decay times the rate): more of it gives smaller norms, and with them narrower theorem
     networks. Inputs (N, d_0) as in `data`; the state of torch's own generator is left alone.
     """
-    import torch
-    from torch import nn
-
     if min(epochs, batch, *hidden) < 1 or not rate > 0 or not decay >= 0:
         raise InputError(
             "training needs hidden widths, epochs and batch >= 1, rate > 0 and decay >= 0; got "
@@ -65,8 +60,6 @@ def train_relu(
 
 def accuracy(model: nn.Module, data: Images) -> float:
     """The fraction of test images that a classifier labels right."""
-    import torch
-
     hits = []
     with torch.no_grad():
         for low in range(0, len(data.test_x), 1024):
