@@ -1,5 +1,6 @@
 """Theorems as values. One module a paper; `THEOREMS` lists them by hand."""
 
+from strongticket.theorems import burkholz2022 as burkholz2022
 from strongticket.theorems import malach2020 as malach2020
 from strongticket.theorems import pensia2020 as pensia2020
 from strongticket.theorems import random_subset_sum as random_subset_sum
@@ -27,4 +28,6 @@ THEOREMS: tuple[Theorem, ...] = (
     malach2020.SINGLE_NEURON,
     malach2020.RECALLED,
     malach2020.HARDNESS,
+    burkholz2022.RECALLED,
+    burkholz2022.EXPLICIT,
 )
