@@ -11,7 +11,6 @@ import base64
 import math
 import os
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,9 +22,9 @@ from numpy.typing import NDArray
 from strongticket import canonical
 from strongticket.errors import InputError
 from strongticket.files import write_whole
-from strongticket.laws import Uniform
 from strongticket.targets import Ball, Target
 from strongticket.tickets import Ticket
+from strongticket.verify._align import check_shapes
 from strongticket.verify._collapse import Collapsed, collapse
 from strongticket.verify._methods import METHODS
 from strongticket.verify._propagate import (
@@ -35,8 +34,11 @@ from strongticket.verify._propagate import (
     Method,
     Proved,
 )
+from strongticket.verify._recheck._methods import COPIES
+from strongticket.verify._recheck._weights import LAWS, law_named
+from strongticket.verify._structure import structure
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,14 +99,12 @@ class Certificate:
             },
             "ticket": self.ticket.description,
             "ticket_id": self.ticket.ticket_id,
-            "layers": [
-                {
-                    "hidden": pack_ints(np.diff(layer.hidden, prepend=-1)),
-                    "inputs": pack_ints(layer.inputs),
-                    "kept": pack(np.packbits(layer.kept, axis=None, bitorder="little").tobytes()),
-                }
-                for layer in self.layers
+            "blocks": list(structure(self.ticket).blocks),
+            "copies": [
+                None if layer.copy_of is None else pack_ints(layer.copy_of)
+                for layer in self.layers[:-1]
             ],
+            "layers": [_kept(layer) for layer in self.layers],
             "steps": [
                 {
                     "weight_error": _text(step.weight_error),
@@ -123,26 +123,34 @@ class Certificate:
 def certify(
     ticket: Ticket, target: Target, epsilon: float | None = None, *, method: Method | None = None
 ) -> Certificate:
-    """Prove how far a two-layers-for-one ticket is from its target, over the whole domain.
+    """Prove how far a ticket is from its target, over the whole domain.
+
+    The ticket's network is the target's in blocks of layers, two for one unless its provenance
+    says otherwise (see `verify._collapse`).
 
     `method` None takes the tightest of the exact methods: `DIFFERENTIAL_INTERVAL` on a Box,
     `WEIGHT_ERROR` on a Ball. `epsilon`, if given, is what `Certificate.holds` compares with.
     """
-    if epsilon is not None and not (math.isfinite(epsilon) and epsilon > 0):
-        raise InputError(f"epsilon must be finite and > 0, got {epsilon!r}")
-    foreign = [p.name for p in ticket.network.parameters if not isinstance(p.law, Uniform)]
+    if epsilon is not None and not (math.isfinite(epsilon) and epsilon >= 0):
+        raise InputError(f"epsilon must be finite and >= 0 (0: equality), got {epsilon!r}")
+    foreign = [p for p in ticket.network.parameters if law_named(p.law.spec()["law"]) is None]
     if foreign:
         raise InputError(
-            f"recheck makes the weights of Uniform laws again and no others; {foreign[0]} has "
-            f"{ticket.network[foreign[0]].law}"
+            f"recheck makes the weights of the laws {', '.join(LAWS)} again and no others; "
+            f"{foreign[0].name} has {foreign[0].law}"
         )
     layers = collapse(ticket)
-    _check(layers, target)
+    check_shapes(layers, target)
     if method is None:
         method = WEIGHT_ERROR if isinstance(target.domain, Ball) else DIFFERENTIAL_INTERVAL
     names = [name for name, known in METHODS.items() if known is method]
     if not names:
         raise InputError(f"method must be one of the methods of verify: {', '.join(METHODS)}")
+    if any(layer.copy_of is not None for layer in layers) and names[0] not in COPIES:
+        raise InputError(
+            f"the method {names[0]!r} does not know copies of neurons, which this ticket has; take "
+            f"one of {', '.join(sorted(COPIES))}"
+        )
     found = method(target, layers)
     proved = found if isinstance(found, Proved) else Proved(*found)
     claimed = None if epsilon is None else float(epsilon)
@@ -158,6 +166,22 @@ def up(value: Fraction) -> float:
     except OverflowError:
         return math.inf
     return nearest if Fraction(nearest) >= value else math.nextafter(nearest, math.inf)
+
+
+def _kept(layer: Collapsed) -> dict[str, Any]:
+    """The mask of one block: in short for two layers for one, else every kept index."""
+    if layer.masks:
+        return {
+            "masks": {
+                name: pack_ints(np.diff(indices, prepend=-1))
+                for name, indices in layer.masks.items()
+            }
+        }
+    return {
+        "hidden": pack_ints(np.diff(layer.hidden, prepend=-1)),
+        "inputs": pack_ints(layer.inputs),
+        "kept": pack(np.packbits(layer.kept, axis=None, bitorder="little").tobytes()),
+    }
 
 
 def _text(value: Fraction) -> str:
@@ -184,13 +208,8 @@ def pack(data: bytes) -> str:
 def pack_ints(numbers: NDArray[np.int64]) -> str:
     """Non-negative integers as little-endian int32, deflated, in base64."""
     if numbers.size and not 0 <= int(numbers.min()) <= int(numbers.max()) < 1 << 31:
-        raise InputError("a certificate stores neuron numbers below 2^31")
+        raise InputError("a certificate stores neuron numbers, and gaps in masks, below 2^31")
     return pack(numbers.astype("<i4").tobytes())
 
 
-def _check(layers: Sequence[Collapsed], target: Target) -> None:
-    widths = (layers[0].plus.shape[1], *(layer.plus.shape[0] for layer in layers))
-    if widths != target.widths:
-        raise InputError(
-            f"the ticket collapses to a network of widths {widths}, the target has {target.widths}"
-        )
+_check = check_shapes

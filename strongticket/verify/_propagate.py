@@ -6,6 +6,25 @@ f has layers :math:`z_i = W_i x_{i-1} + b_i`, :math:`x_i = \sigma(z_i)`; g has
 
 .. math:: \Delta z_i = \hat W_i \delta_{i-1} + E_i x_{i-1} + (\hat b_i - b_i).
 
+Copies. Where each neuron c of the ticket between two blocks stands for a target neuron
+:math:`\kappa(c)`, or for the constant 1 (:math:`\kappa(c) = d`), let
+:math:`\delta_c = \hat x_c - x_{\kappa(c)}`, with :math:`x_d = 1`. The neuron j of the next block,
+whose weights are :math:`\hat u_{jc}` and which stands for a neuron of weights
+:math:`w_{\kappa(j)}` and bias :math:`b_{\kappa(j)}` (0 and 1 for the constant, and
+:math:`\sigma(1) = 1`), has
+
+.. math::
+
+    \hat z_j - z_{\kappa(j)} = \sum_c \hat u_{jc} (\delta_c + x_{\kappa(c)}) + \hat b_j
+    - z_{\kappa(j)} = \sum_c \hat u_{jc} \delta_c
+    + \sum_{k < d} \Bigl( \sum_{\kappa(c) = k} \hat u_{jc} - w_{\kappa(j) k} \Bigr) x_k
+    + \hat b_j + \sum_{\kappa(c) = d} \hat u_{jc} - b_{\kappa(j)}.
+
+That is the formula above with :math:`\hat W` read off single neurons before :math:`\delta` and
+added up over copies in E, the constants in the bias. It is an identity for every :math:`\kappa`:
+a wrong one makes a large bound, never a false one. A neuron that nobody reads has
+:math:`\hat u_{jc} = 0` for all j, so it is left out of all steps.
+
 All numbers are dyadic: Python integers with one exponent a vector, so nothing is rounded.
 
 Source: differential intervals after ReluDiff (Paulsen et al., ICSE 2020); the weight-error form is
@@ -20,27 +39,11 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from strongticket.errors import InputError
 from strongticket.targets import Ball, Box, Target
+from strongticket.verify._align import Aligned, Big, align, target_on_grid
 from strongticket.verify._collapse import Collapsed
-
-Big = NDArray[Any]  # object arrays of Python integers
-
-
-@dataclass(frozen=True)
-class Exact:
-    """A vector of integers times 2^exponent."""
-
-    ints: Big
-    exponent: int
-
-    def at(self, exponent: int) -> Big:
-        """The integers on a finer (or the same) grid."""
-        if exponent > self.exponent:
-            raise InputError("an exact vector cannot move to a coarser grid")
-        return self.ints << (self.exponent - exponent)
 
 
 @dataclass(frozen=True)
@@ -69,18 +72,6 @@ class Proved:
 Method = Callable[[Target, Sequence[Collapsed]], Proved | tuple[Fraction, tuple[LayerError, ...]]]
 
 
-def to_grid(array: NDArray[np.float32], floor: int = 0) -> tuple[Big, int]:
-    """A float32 array as Python integers times 2^e, with the largest such e at most `floor`."""
-    mantissa, exponent = np.frexp(array.astype(np.float64))
-    whole = (mantissa * (1 << 24)).astype(np.int64)
-    exponent = exponent.astype(np.int64) - 24
-    least = min(int(exponent[whole != 0].min(initial=floor)), floor)
-    shift = np.where(whole != 0, exponent - least, 0)
-    if int(shift.max(initial=0)) <= 37:  # 24 + 37 bits fit int64, at its speed
-        return (whole << shift).astype(object), least
-    return whole.astype(object) << shift.astype(object), least
-
-
 def differential_interval(
     target: Target, layers: Sequence[Collapsed]
 ) -> tuple[Fraction, tuple[LayerError, ...]]:
@@ -90,27 +81,25 @@ def differential_interval(
     low, high, exponent = _box(target.domain, target.widths[0])
     dlow = dhigh = np.zeros(target.widths[0], object)
     steps = []
-    for i, layer in enumerate(layers):
-        w, plus, minus, b, b_hat, grid = _common(target, layer, i)
-        last = i == len(layers) - 1
-        errors = _errors(w, plus, minus, i == 0 and not target.domain.nonnegative)
-        zlow, zhigh = _product(w, low, high)
+    for i, at in enumerate(align(target, layers)):
+        errors = _errors(at, i == 0 and not target.domain.nonnegative)
+        zlow, zhigh = _product(at.w, low, high)
+        zlow, zhigh = zlow + (at.b << -exponent), zhigh + (at.b << -exponent)
         # An input of both signs passes through w+ or w-; only the domain's own can be negative.
-        elow, ehigh = _two_signed(plus - w, minus - w, low, high)
-        plow, phigh = _product(plus, dlow, dhigh)
-        fine = grid + exponent
-        bias, bias_error = b << -exponent, (b_hat - b) << -exponent
-        zlow, zhigh = zlow + bias, zhigh + bias
-        dzlow, dzhigh = elow + plow + bias_error, ehigh + phigh + bias_error
-        if last:
-            dlow, dhigh = dzlow, dzhigh
-        else:
-            dlow, dhigh = _through_relu(zlow, zhigh, dzlow, dzhigh)
+        elow, ehigh = _two_signed(at.plus - at.wanted, at.minus - at.wanted, low, high)
+        plow, phigh = _product(at.carry, dlow, dhigh)
+        bias_error = at.b_hat - at.wanted_bias
+        dlow = elow + plow + (bias_error << -exponent)
+        dhigh = ehigh + phigh + (bias_error << -exponent)
+        exponent += at.exponent
+        if i < len(layers) - 1:
+            one = 1 << -exponent
+            ends = at.of_copies(zlow, one), at.of_copies(zhigh, one)
+            dlow, dhigh = _through_relu(*ends, dlow, dhigh)
             low, high = np.maximum(zlow, 0), np.maximum(zhigh, 0)
         worst = max((max(abs(a), abs(c)) for a, c in zip(dlow, dhigh, strict=True)), default=0)
-        bound = _dyadic(worst, fine)
-        steps.append(_step(errors, b_hat - b, grid, bound))
-        exponent = fine
+        bound = _dyadic(worst, exponent)
+        steps.append(_step(errors, bias_error, at.exponent, bound))
     return bound, tuple(steps)
 
 
@@ -129,18 +118,17 @@ def weight_error(
     size = np.maximum(np.abs(low), np.abs(high))
     deviation = np.zeros(target.widths[0], object)
     steps = []
-    for i, layer in enumerate(layers):
-        w, plus, minus, b, b_hat, grid = _common(target, layer, i)
-        error = _errors(w, plus, minus, i == 0 and not target.domain.nonnegative)
-        deviation = np.abs(plus).dot(deviation) + error.dot(size)
-        deviation = deviation + (np.abs(b_hat - b) << -exponent)
+    for i, at in enumerate(align(target, layers)):
+        error = _errors(at, i == 0 and not target.domain.nonnegative)
+        bias_error = np.abs(at.b_hat - at.wanted_bias)
+        deviation = np.abs(at.carry).dot(deviation) + error.dot(size) + (bias_error << -exponent)
         if i < len(layers) - 1:
-            _, zhigh = _product(w, low, high)
-            size = high = np.maximum(zhigh + (b << -exponent), 0)
+            _, zhigh = _product(at.w, low, high)
+            size = high = np.maximum(zhigh + (at.b << -exponent), 0)
             low = np.zeros(len(high), object)
-        exponent += grid
+        exponent += at.exponent
         bound = _dyadic(max(deviation.tolist(), default=0), exponent)
-        steps.append(_step(error, b_hat - b, grid, bound))
+        steps.append(_step(error, bias_error, at.exponent, bound))
     return bound, tuple(steps)
 
 
@@ -151,14 +139,16 @@ def _weight_error_ball(
     size = Fraction(target.domain.radius)
     deviation = Fraction(0)
     steps = []
-    for i, layer in enumerate(layers):
-        w, plus, minus, b, b_hat, grid = _common(target, layer, i)
-        error = _errors(w, plus, minus, i == 0 and not target.domain.nonnegative)
-        e, s = _norm(error, grid), _norm(w, grid)
-        bias_error = _norm((b_hat - b)[:, None], grid)
-        deviation = e * size + _norm(plus, grid) * deviation + bias_error
-        size = s * size + _norm(b[:, None], grid)
-        steps.append(_step(error, b_hat - b, grid, deviation))
+    for i, at in enumerate(align(target, layers)):
+        error = _errors(at, i == 0 and not target.domain.nonnegative)
+        bias_error = at.b_hat - at.wanted_bias
+        deviation = (
+            _norm(error, at.exponent) * size
+            + _norm(at.carry, at.exponent) * deviation
+            + _norm(bias_error[:, None], at.exponent)
+        )
+        size = _norm(at.w, at.exponent) * size + _norm(at.b[:, None], at.exponent)
+        steps.append(_step(error, bias_error, at.exponent, deviation))
     return deviation, tuple(steps)
 
 
@@ -184,14 +174,14 @@ def _norm(matrix: Big, exponent: int) -> Fraction:
 
 
 def _common(target: Target, layer: Collapsed, i: int) -> tuple[Big, Big, Big, Big, Big, int]:
-    """W, W+, W-, b and b-hat of layer i as integers on one grid, and its exponent."""
-    w, grid = to_grid(target.weights[i], min(layer.exponent, 0))
-    bias = target.biases[i]
-    b, b_grid = to_grid(np.zeros(len(w), np.float32) if bias is None else bias, grid)
-    w = w << (grid - b_grid)
-    shift = layer.exponent - b_grid
-    hats = [a.astype(object) << shift for a in (layer.plus, layer.minus, layer.bias)]
-    return w, hats[0], hats[1], b, hats[2], b_grid
+    """W, W+, W-, b and b-hat of layer i as integers on one grid, and its exponent.
+
+    The ticket's are those of its single neurons: where there are copies, of another shape.
+    """
+    w, b, grid = target_on_grid(target, i, min(layer.exponent, 0))
+    shift = layer.exponent - grid
+    plus, minus, b_hat = (a.astype(object) << shift for a in (layer.plus, layer.minus, layer.bias))
+    return w, plus, minus, b, b_hat, grid
 
 
 def _box(domain: Box, width: int) -> tuple[Big, Big, int]:
@@ -236,11 +226,11 @@ def _dyadic(value: int, exponent: int) -> Fraction:
     return Fraction(value << exponent) if exponent >= 0 else Fraction(value, 1 << -exponent)
 
 
-def _errors(w: Big, plus: Big, minus: Big, signed: bool) -> Big:
+def _errors(at: Aligned, signed: bool) -> Big:
     """|W+ - W|, entry by entry; where inputs have both signs the larger of that and |W- - W|."""
-    error: Big = np.abs(plus - w)
+    error: Big = np.abs(at.plus - at.wanted)
     if signed:
-        error = np.maximum(error, np.abs(minus - w))
+        error = np.maximum(error, np.abs(at.minus - at.wanted))
     return error
 
 

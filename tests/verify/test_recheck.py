@@ -182,7 +182,7 @@ FILES = {
     "a list": (resealed(b"[1]"), "no certificate"),
     "deep": (resealed(b"[" * 100_000 + b"]" * 100_000), "no certificate"),
     "NaN": (resealed(b'{"format":NaN}'), "no certificate"),
-    "newer": (seal({**HONEST, "format": 2}), "format 2; this checker reads 1: use a newer one"),
+    "newer": (seal({**HONEST, "format": 3}), "format 3; this checker reads 1 or 2: use a newer"),
     "format true": (seal({**HONEST, "format": True}), "format True"),
     "no format": (seal({}), "format None"),
 }
@@ -389,7 +389,7 @@ REFUTED = {
     "more steps": (lambda d: d["steps"].append(d["steps"][0]), "as many steps, got 3"),
     "missing layer": (drop("layers", 1), "2 layers need as many masks"),
     "more layers": (lambda d: d["layers"].append(d["layers"][0]), "need as many masks"),
-    "extra random layer": (extra_layer_in_the_network, "not the target's widths"),
+    "extra random layer": (extra_layer_in_the_network, "blocks are not the network's layers"),
     "not masked": (change_parameter(0, masked=False), "layers.0.weight is not masked"),
     "parameter shape": (change_parameter(0, shape=[2, 60]), "not those of its architecture"),
     "parameter name": (change_parameter(0, name="w"), "not those of its architecture"),
@@ -450,10 +450,10 @@ def test_digests_that_do_not_fit_are_refuted(tmp_path: Path, lie, message: str) 
 
 
 UNREADABLE = {
-    "law": (change_parameter(0, law="normal"), "knows uniform laws"),
-    "scale no power of two": (change_parameter(0, scale=float.hex(0.75)), "knows uniform laws"),
-    "scale negative": (change_parameter(0, scale=float.hex(-1.0)), "knows uniform laws"),
-    "scale huge": (change_parameter(0, scale=float.hex(2.0**200)), "knows uniform laws"),
+    "law": (change_parameter(0, law="normal"), "knows the laws uniform, "),
+    "scale no power of two": (change_parameter(0, scale=float.hex(0.75)), "knows the laws uniform, "),
+    "scale negative": (change_parameter(0, scale=float.hex(-1.0)), "knows the laws uniform, "),
+    "scale huge": (change_parameter(0, scale=float.hex(2.0**200)), "knows the laws uniform, "),
     "generator": (change_network(generator="mt19937"), "makes weights by philox4x32-10/v1"),
     "more about the claim": (put("claim", "surely", "yes"), "surely"),
     "more in a layer": (put("layers", 0, "more", 1), "more"),

@@ -15,7 +15,7 @@ import numpy as np
 
 from ._errors import UnreadableError
 
-FORMAT = 1
+FORMATS = "1 or 2"
 LARGEST = 1 << 27  # weights of a target, bytes of a layer's kept bits: what memory can hold
 DEEPEST = 256
 _SEAL = re.compile(rb',"sha256":"([0-9a-f]{64})"}\Z')
@@ -38,9 +38,9 @@ def open_document(data: bytes, where: str) -> dict[str, Any]:
     if again[:-1] + b',"sha256":"' != head or not isinstance(document, dict):
         raise UnreadableError(f"{where} is no canonical JSON: it was written by something else")
     version = document.get("format")
-    if type(version) is not int or version != FORMAT:
+    if type(version) is not int or version not in (1, 2):
         raise UnreadableError(
-            f"{where} is a certificate of format {version!r}; this checker reads {FORMAT}: "
+            f"{where} is a certificate of format {version!r}; this checker reads {FORMATS}: "
             "use a newer one"
         )
     return document
@@ -63,7 +63,7 @@ def unpack(text: str, limit: int) -> bytes:
 
 
 def unpack_ints(text: str, most: int) -> np.ndarray[Any, Any]:
-    return np.frombuffer(unpack(text, 4 * most), "<i4").astype(np.int64)
+    return np.frombuffer(unpack(text, min(4 * most, LARGEST)), "<i4").astype(np.int64)
 
 
 def need_keys(value: dict[str, Any], names: str) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from ._collapse import Layer
 from ._errors import RefutedError
+from ._layers import Layer
 from ._propagate import differential_interval, weight_error_ball, weight_error_box
 
 Domain = dict[str, Any]
@@ -36,3 +36,6 @@ METHODS: dict[str, Method] = {
     "differential interval": _differential_interval,
     "weight error": _weight_error,
 }
+
+# Those that read `carry`, `wanted` and `copy_of` of a layer: right where neurons are copies.
+COPIES = {"differential interval", "weight error"}

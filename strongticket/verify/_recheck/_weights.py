@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,26 +32,75 @@ def philox(seed: int, stream: int, blocks: Any) -> Any:
     return np.stack([x0, x1, x2, x3], 1)
 
 
+@dataclass(frozen=True)
+class Law:
+    """Words to integer units, |unit| <= `largest` <= 2^24; weight = unit * 2^-grid * scale."""
+
+    units: Callable[[Any], Any]
+    grid: int
+    largest: int
+
+
+def uniform(_: int) -> Law:
+    """Odd multiples of 2^-24 in (-1, 1), all equally likely: the word's top 24 bits."""
+    return Law(lambda words: 2 * (words >> 8) + 1 - (1 << 24), 24, 1 << 24)
+
+
+def signed_constant(_: int) -> Law:
+    """1, or -1 where the word's top bit is set."""
+    return Law(lambda words: 1 - 2 * (words >> 31), 0, 1)
+
+
+def grid(largest: int) -> Law:
+    """-M, ..., -1, 1, ..., M, all equally likely: the top bits of a word, M a power of two."""
+    if not 1 <= largest <= 1 << 24 or largest & (largest - 1):
+        raise UnreadableError(f"a grid's largest unit is a power of two <= 2^24, not {largest}")
+
+    def units(words: Any) -> Any:
+        place = (words * (2 * largest)) >> 32  # 0, ..., 2 M - 1
+        return np.where(place < largest, place - largest, place - largest + 1)
+
+    return Law(units, 0, largest)
+
+
+# By name; a law whose name ends in a number takes that as its parameter.
+LAWS: dict[str, Callable[[int], Law]] = {
+    "uniform": uniform,
+    "signed_constant": signed_constant,
+    "grid": grid,
+}
+
+
+def law_named(name: str) -> Law | None:
+    """The law of that name, or None."""
+    found = re.fullmatch(r"([a-z_]+?)([1-9][0-9]{0,7})?", name)
+    if found is None or found[1] not in LAWS or (found[1] == "grid") != bool(found[2]):
+        return None
+    return LAWS[found[1]](int(found[2] or 0))
+
+
 class Parameter:
-    """One random weight array: units odd in (-2^24, 2^24) for the uniform law, times 2^exponent."""
+    """One random weight array: its law's units times 2^exponent."""
 
     def __init__(self, seed: int, spec: dict[str, Any]) -> None:
         need_keys(spec, "law masked name scale shape")
         self.seed, self.name, self.shape = seed, spec["name"], tuple(sizes(spec["shape"]))
         self.scale = real(spec["scale"])
         mantissa, exponent = math.frexp(self.scale)
-        if spec["law"] != "uniform" or mantissa != 0.5 or not -100 <= exponent - 1 <= 100:
+        law = law_named(spec["law"])
+        if law is None or mantissa != 0.5 or not -100 <= exponent - 1 <= 100:
             raise UnreadableError(
-                "this checker knows uniform laws whose scale is a power of two in "
-                f"[2^-100, 2^100], not {spec}"
+                f"this checker knows the laws {', '.join(LAWS)} with a scale that is a power of "
+                f"two in [2^-100, 2^100], not {spec}"
             )
         if type(seed) is not int or not 0 <= seed < 1 << 64:
             raise RefutedError(f"{seed!r} is no seed: one is an integer in [0, 2^64)")
         if spec["masked"] is not True:
             raise RefutedError(f"{self.name} is not masked: all of its weights would stay")
-        if math.prod(self.shape) >= 1 << 63:
+        self.numel = math.prod(self.shape)
+        if self.numel >= 1 << 63:
             raise UnreadableError(f"{self.name} has more weights than 63 bits can number")
-        self.exponent = exponent - 1 - 24
+        self.law, self.exponent = law, exponent - 1 - law.grid
         name_hash = hashlib.sha256(f"weights\0{self.name}".encode()).digest()
         self.stream = int.from_bytes(name_hash[:8], "big")
 
@@ -62,6 +114,11 @@ class Parameter:
         return out
 
     def units(self, indices: Any) -> Any:
-        if len(indices) and not 0 <= indices.min() <= indices.max() < math.prod(self.shape):
+        if len(indices) and not 0 <= indices.min() <= indices.max() < self.numel:
             raise RefutedError(f"{self.name} has no weights with the indices that the ticket keeps")
-        return ((self.words(indices) >> np.uint64(8)).astype(np.int64) << 1) + (1 - (1 << 24))
+        return self.law.units(self.words(indices).astype(np.int64))
+
+    def weights(self, indices: Any) -> Any:
+        """The weights as float32: the product is rounded nowhere."""
+        plain = self.units(indices).astype(np.float32) * np.float32(2.0**-self.law.grid)
+        return plain * np.float32(self.scale)
