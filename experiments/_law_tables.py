@@ -67,7 +67,7 @@ def proved(group: Group) -> tuple[str, tuple[float, float, float]] | None:
     eta = 2.0**-8
     start, next_ = theorem.failure(0, eta), theorem.failure(1, eta)
     b = 1 / math.log2(start / next_)
-    names = {"rss_r1": "R1", "rss_r1plus_whole": "R1+", "rss_product": "R2+"}
+    names = {"dacunha2022_r1": "R1", "dacunha2022_r1plus_whole": "R1+", "dacunha2022_product": "R2+"}
     return names[theorem.key], (2 * b, b, b * math.log2(start * eta**2))
 
 

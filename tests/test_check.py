@@ -130,7 +130,7 @@ def test_only_the_far_tail_refutes(failed: int, trials: int, claimed: float, ref
 
 def test_all_and_by_name() -> None:
     steps: list[tuple[int, int]] = []
-    chosen = [check.find("rss_counting"), check.find("pensia2020_published")]
+    chosen = [check.find("dacunha2022_counting"), check.find("pensia2020_published")]
     reports = check.check_all(
         chosen,
         quick=True,
@@ -140,10 +140,10 @@ def test_all_and_by_name() -> None:
     assert [r.theorem for r in reports] == chosen
     assert steps[-1] == (2, 2)
     assert len(check.summary(reports)) == 2
-    with pytest.raises(InputError, match="no theorem is called 'nothing'; known are rss_r1"):
+    with pytest.raises(InputError, match="no theorem is called 'nothing'; known are dacunha"):
         check.find("nothing")
     with pytest.raises(InputError, match="needs a Theorem"):
-        check.check("rss_r1")  # type: ignore[arg-type]
+        check.check("dacunha2022_r1")  # type: ignore[arg-type]
 
 
 def test_every_theorem_has_its_script(capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,9 +156,9 @@ def test_scripts_print_claimed_and_measured(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.syspath_prepend(str(SCRIPTS))
-    monkeypatch.setattr(sys, "argv", ["rss_counting.py", *arguments])
+    monkeypatch.setattr(sys, "argv", ["dacunha2022_counting.py", *arguments])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(SCRIPTS / "rss_counting.py"), run_name="__main__")
+        runpy.run_path(str(SCRIPTS / "dacunha2022_counting.py"), run_name="__main__")
     assert ended.value.code == 0
     printed = capsys.readouterr().out
     assert "claimed" in printed

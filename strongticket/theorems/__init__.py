@@ -1,6 +1,7 @@
 """Theorems as values. One module a paper; `THEOREMS` lists them by hand."""
 
 from strongticket.theorems import burkholz2022 as burkholz2022
+from strongticket.theorems import dacunha2022 as dacunha2022
 from strongticket.theorems import malach2020 as malach2020
 from strongticket.theorems import pensia2020 as pensia2020
 from strongticket.theorems import random_subset_sum as random_subset_sum
@@ -18,6 +19,10 @@ THEOREMS: tuple[Theorem, ...] = (
     random_subset_sum.DYNAMIC_PROGRAM,
     random_subset_sum.PRODUCT,
     random_subset_sum.COUNTING,
+    dacunha2022.RECALLED,
+    dacunha2022.NORMAL,
+    dacunha2022.NORMAL_PRODUCT,
+    dacunha2022.REACH,
     pensia2020.PUBLISHED,
     pensia2020.FIRST,
     pensia2020.EXPLICIT,

@@ -62,7 +62,6 @@ class Theorem:
         false_bound: What the claim says when it is made false on purpose, or why it cannot be.
         errata: Markdown, one entry a slip of the source that touches this theorem.
         instead: The key of the explicit theorem to use where this one gives no number or network.
-        family: The paper that it belongs to, where its key does not begin with that.
     """
 
     key: str
@@ -77,12 +76,11 @@ class Theorem:
     false_bound: str = ""
     errata: tuple[str, ...] = ()
     instead: str = "pensia2020_explicit"
-    family: str = ""
 
     @property
     def paper(self) -> str:
-        """`family`, else what the key begins with: "pensia2020" of "pensia2020_first"."""
-        return self.family or self.key.partition("_")[0]
+        """The paper or family that the key begins with: "pensia2020" of "pensia2020_first"."""
+        return self.key.partition("_")[0]
 
     @property
     def statement(self) -> str:

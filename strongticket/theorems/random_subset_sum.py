@@ -38,7 +38,7 @@ POTENTIAL = Inequality(
 
 _R1_PREFACTOR, _R1_RATIO = 2 * L**2 / eta**2, 1 - p / 4
 R1 = SamplingTheorem(
-    key="rss_r1",
+    key="dacunha2022_r1",
     title="Random subset sum: all targets at once, explicit constants",
     source=f"{OURS}, R1; on the grid D1",
     claim=(
@@ -148,7 +148,7 @@ _STRINGS = Inequality(
     SHOWS_CASES,
 )
 R1PLUS = _longer(
-    "rss_r1plus",
+    "dacunha2022_r1plus",
     "Random subset sum: twice the range at the same rate",
     r"$|z| \le (\ell - \eta)/2$",
     (ell / eta - 1) ** 2,
@@ -157,7 +157,7 @@ R1PLUS = _longer(
     inequalities=(POTENTIAL, _DRIFT, _STRINGS),
 )
 R1PLUS_WHOLE = _longer(
-    "rss_r1plus_whole",
+    "dacunha2022_r1plus_whole",
     "Random subset sum: twice the range, to its very ends",
     r"$|z| \le \ell/2$",
     2 * ell**2 / eta**2,
@@ -196,7 +196,7 @@ PRODUCT_INEQUALITIES = (
     *map(_strings, (5, 8, 12, 15)),
 )
 PRODUCT = SamplingTheorem(
-    key="rss_product",
+    key="dacunha2022_product",
     title="Random subset sum of products of two weights behind a ReLU",
     source=f"{OURS}, R2+ (B3); on the grid D2",
     claim=(
@@ -244,7 +244,7 @@ PRODUCT = SamplingTheorem(
 
 
 DYNAMIC_PROGRAM = DynamicProgram(
-    key="rss_dp",
+    key="dacunha2022_dp",
     title="Random subset sum: a sharper width by dynamic programming",
     source=f"{OURS}, R1'",
     claim=(
@@ -281,7 +281,7 @@ DYNAMIC_PROGRAM = DynamicProgram(
 
 
 COUNTING = Counting(
-    key="rss_counting",
+    key="dacunha2022_counting",
     title="Subset sums: no sample can be shorter",
     source=f"{OURS}, R8 (elementary)",
     claim=(

@@ -10,7 +10,7 @@ from cli_runner import Runner
 
 from strongticket.theorems import THEOREMS, _counting
 
-FAST = ("rss_counting", "pensia2020_lower", "pensia2020_published")
+FAST = ("dacunha2022_counting", "pensia2020_lower", "pensia2020_published")
 
 
 def test_every_theorem_is_listed(run: Runner) -> None:
@@ -41,7 +41,7 @@ def test_a_key_that_is_not_there_names_those_that_are(run: Runner, command: str)
     assert all(theorem.key in ended.err for theorem in THEOREMS)
 
 
-@pytest.mark.parametrize("arguments", [[], ["--all", "rss_r1"]])
+@pytest.mark.parametrize("arguments", [[], ["--all", "dacunha2022_r1"]])
 def test_check_is_told_what_to_check(run: Runner, arguments: list[str]) -> None:
     ended = run("check", *arguments)
     assert (ended.code, ended.out) == (2, "")
@@ -55,7 +55,7 @@ def test_claims_stand(run: Runner) -> None:
     assert "measured" in shown.out
     assert shown.out.count("not refuted") > 2
     assert "REFUTED" not in shown.out
-    assert "rss_counting" in shown.err  # progress, on standard error only
+    assert "dacunha2022_counting" in shown.err  # progress, on standard error only
 
 
 def test_false_claims_fall(run: Runner) -> None:
@@ -84,10 +84,10 @@ def test_a_claim_that_the_facts_contradict_exits_1(
     run: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_counting.Counting, "_serves", staticmethod(lambda *_: True))
-    ended = run("check", "rss_counting", "--quick")
+    ended = run("check", "dacunha2022_counting", "--quick")
     assert ended.code == 1
     assert "REFUTED" in ended.out
-    as_json = run("check", "rss_counting", "--quick", "--json")
+    as_json = run("check", "dacunha2022_counting", "--quick", "--json")
     assert (as_json.code, as_json.json[0]["ok"]) == (1, False)
 
 
@@ -96,7 +96,7 @@ def test_a_false_claim_that_stands_exits_1(run: Runner, monkeypatch: pytest.Monk
 
     stands = Row("probability", "sabotaged", "n < 3", "nothing", False, "cannot refute")
     monkeypatch.setattr(_counting.Counting, "rows", lambda self, effort, false_width: [stands])
-    ended = run("check", "rss_counting", "--quick", "--false-width")
+    ended = run("check", "dacunha2022_counting", "--quick", "--false-width")
     assert ended.code == 1
     assert "FALSE BOUND NOT REFUTED" in ended.out
 
