@@ -3,6 +3,7 @@
 from strongticket.theorems import burkholz2022 as burkholz2022
 from strongticket.theorems import dacunha2022 as dacunha2022
 from strongticket.theorems import malach2020 as malach2020
+from strongticket.theorems import orseau2020 as orseau2020
 from strongticket.theorems import pensia2020 as pensia2020
 from strongticket.theorems import random_subset_sum as random_subset_sum
 from strongticket.theorems._evidence import Effort as Effort
@@ -23,6 +24,9 @@ THEOREMS: tuple[Theorem, ...] = (
     dacunha2022.NORMAL,
     dacunha2022.NORMAL_PRODUCT,
     dacunha2022.REACH,
+    orseau2020.RECALLED,
+    orseau2020.SAMPLES,
+    orseau2020.NETWORK,
     pensia2020.PUBLISHED,
     pensia2020.FIRST,
     pensia2020.EXPLICIT,

@@ -7,6 +7,7 @@ propagates to at most epsilon (docs/theorems/proofs.md, biases).
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,9 +16,11 @@ from typing import Any
 import numpy as np
 import sympy
 
+from strongticket.bounds import rational
 from strongticket.construct import LayerAccuracy
 from strongticket.targets import Box, Target
 from strongticket.theorems import _norms
+from strongticket.theorems._size import Shape
 
 epsilon, M, before, after, omega, omega_b, depth = (
     sympy.Symbol(name, positive=True)
@@ -121,6 +124,22 @@ def accuracies(target: Target, error: Fraction, norms: Norms) -> list[Fraction |
             omega_b: (1 if box else sympy.sqrt(d_out)) if shift else 0,
         }
         # the least epsilon and the largest norms leave a quotient far below 10^-50
+        number = sympy.N(ACCURACY, 50, subs=values, maxn=4000, strict=True)
+        found.append(Fraction(str(number)) * SAFETY)
+    return found
+
+
+def unit_accuracies(shape: Shape, error: float) -> list[Fraction]:
+    """eta_i, rounded down, for every target of norm-one layers without biases on the unit ball."""
+    found = []
+    for d_in, d_out in itertools.pairwise(shape.widths):
+        values = {
+            epsilon: _rational(rational(error)),
+            depth: sympy.Integer(shape.depth),
+            **dict.fromkeys((M, before, after), sympy.Integer(1)),
+            omega: sympy.sqrt(d_in * d_out),
+            omega_b: 0,
+        }
         number = sympy.N(ACCURACY, 50, subs=values, maxn=4000, strict=True)
         found.append(Fraction(str(number)) * SAFETY)
     return found
