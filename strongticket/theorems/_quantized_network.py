@@ -18,7 +18,7 @@ from strongticket.networks import MLP, Network
 from strongticket.targets import Ball, Box, Target
 from strongticket.theorems._algebra import Finding
 from strongticket.theorems._evidence import (
-    CAN_REFUTE_SEARCH,
+    CAN_REFUTE,
     RECOMPUTES,
     SHOWS_CASE,
     Effort,
@@ -187,7 +187,7 @@ class ExactNetwork(Theorem):
         try:
             ticket = self.construct(network, target, 1.0)
         except ConstructionError as error:
-            yield Row("construction", name, "error 0", str(error), True, CAN_REFUTE_SEARCH)
+            yield Row("construction", name, "error 0", str(error), True, CAN_REFUTE)
             return
         bound = certify(ticket, target).exact_bound
         matrices = [np.rint(w.astype(np.float64) * steps).astype(int) for w in target.weights]
@@ -210,7 +210,7 @@ class ExactNetwork(Theorem):
             except ConstructionError:
                 failed += 1
         name = "delta 0.5: one network a seed, constructed"
-        return failures(name, 0.5, failed, trials, CAN_REFUTE_SEARCH)
+        return failures(name, 0.5, failed, trials, CAN_REFUTE)
 
     def _too_narrow(self, steps: int, effort: Effort) -> Row:
         """With 2^N < M + 1 the products of one input and sign cannot make M + 1 weights."""
@@ -294,5 +294,5 @@ def unit(A: object) -> str | None:
     value = rational(A, "A")
     if value.denominator == 1 and 1 <= value <= 1 << 24 and not int(value) & (int(value) - 1):
         return None
-    near = 1 << max(0, min(24, round(math.log2(max(1, value)))))
+    near = 1 << max(0, min(24, round(math.log2(max(1.0, float(value))))))
     return f"A must be a power of two in [1, 2^24], got {A!r}; the nearest is {near}"
