@@ -17,28 +17,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import Tensor
-
 from strongticket.errors import InputError
 from strongticket.networks import Network
-from strongticket.search.engine import Backend, MaskSearch
+from strongticket.search.engine import Backend, MaskSearch, Structures
+from strongticket.search.gates import TopK
 from strongticket.search.groups import Density, Scope
 from strongticket.search.method import Method
+from strongticket.search.partial import Frozen
 from strongticket.search.selection import Ranking
-
-
-def _of_magnitude(grad: Tensor, frozen: Tensor, scores: Tensor) -> Tensor:
-    return grad * frozen * scores.sign()
-
-
-def _of_value(grad: Tensor, frozen: Tensor, scores: Tensor) -> Tensor:
-    return grad * frozen
-
 
 _SOURCE = "Ramanujan et al., CVPR 2020, arXiv:1911.13299"
 
-BY_MAGNITUDE = Method("edge-popup", "abs", _of_magnitude, signed=True, source=_SOURCE)
-BY_VALUE = Method("edge-popup", "raw", _of_value, signed=False, source=_SOURCE)
+BY_MAGNITUDE = Method("edge-popup", _SOURCE, TopK("abs"))
+BY_VALUE = Method("edge-popup", _SOURCE, TopK("raw"))
 
 
 class EdgePopup(MaskSearch):
@@ -58,6 +49,13 @@ class EdgePopup(MaskSearch):
         groups: parameter groups as in torch, with name patterns for `params`, for example
             ``[{"params": ["head.*"], "lr": 0.01}]``; all others take the arguments above.
         backend: "numba" or "torch"; None takes numba where it can. The bits are the same.
+        structure: one score a group of weights: "rows", "columns", "heads:8", "blocks:4x4", or
+            n of every m weights, "2:4" (then the density must be n/m); a mapping from name
+            patterns gives some parameters a structure. `density` is then of groups.
+        frozen: a random fraction pruned or kept for good before the search, see
+            `strongticket.search.Frozen`; `density` still is that of the whole parameter.
+        ramp: over so many steps the density goes down from 1, as d^(step/ramp).
+        floor: in global scope, how many scores each parameter keeps at least.
 
     Raises InputError for an argument out of range, SearchError where the model does not hold
     what ``Network.sample`` wrote.
@@ -78,6 +76,10 @@ class EdgePopup(MaskSearch):
         refresh: int = 1,
         groups: Sequence[Mapping[str, Any]] = (),
         backend: Backend | None = None,
+        structure: Structures = None,
+        frozen: Frozen | None = None,
+        ramp: int = 0,
+        floor: int = 0,
     ) -> None:
         if ranking not in ("abs", "raw"):
             raise InputError(f"ranking is 'abs' or 'raw', got {ranking!r}")
@@ -94,4 +96,8 @@ class EdgePopup(MaskSearch):
             refresh=refresh,
             groups=groups,
             backend=backend,
+            structure=structure,
+            frozen=frozen,
+            ramp=ramp,
+            floor=floor,
         )

@@ -1,6 +1,6 @@
 r"""The engine of mask searches: an optimizer of scores over an unmodified model.
 
-The model's parameters hold effective weights (frozen weight times mask). A step turns their
+The model's parameters hold effective weights (frozen weight times gate). A step turns their
 gradients into score gradients, moves the scores by SGD with momentum, selects once, and writes
 the new effective weights. Forward passes, backward passes and evaluation are the model's own.
 
@@ -18,7 +18,8 @@ all in float32 whatever the dtype of the model. Nesterov momentum moves by
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -27,23 +28,30 @@ from torch import Tensor
 from strongticket.errors import InputError, SearchError
 from strongticket.networks import Network
 from strongticket.networks._constants import constants
-from strongticket.search import buffers, fused, kernels, resume, selection
-from strongticket.search.groups import Density, Scope, check_group, grouped, keep_counts
+from strongticket.search import buffers, descent, fused, kernels, redraw, resume, selection
+from strongticket.search.gate import Moment, unflagged
+from strongticket.search.groups import Density, Scope, check_group, grouped
 from strongticket.search.method import Method
+from strongticket.search.partial import Frozen
+from strongticket.search.plan import Plan
 from strongticket.search.report import CollapseWarning, SearchReport, report
-from strongticket.search.scores import initial
+from strongticket.search.structures import Structure, Structured
 from strongticket.search.written import Constant, Masked, live
-from strongticket.tickets import Mask, Ticket
+from strongticket.tickets import Mask, Reading, Ticket
 
 Backend = Literal["numba", "torch"]
+Evaluation = Literal["ticket", "expectation"]
+Structures = Structured | Mapping[str, Structure | str]
 CHECK_EVERY = 100
 
 
 class MaskSearch(torch.optim.Optimizer):
     """A search over masks, as an optimizer: `zero_grad`, `backward`, `step`; then `ticket`.
 
-    Its state (`state[parameter]`) is the float32 `scores` and, where there is momentum, their
-    `momentum_buffer`. See `strongticket.search.EdgePopup` for the arguments.
+    Its state (`state[parameter]`) is the float32 `scores`, where there is momentum their
+    `momentum_buffer`, and what its method needs besides: the `rounds` of redrawn weights, the
+    `flags` of scores not yet pruned for good. See `strongticket.search.EdgePopup` for the
+    arguments.
     """
 
     def __init__(
@@ -51,37 +59,50 @@ class MaskSearch(torch.optim.Optimizer):
         network: Network,
         method: Method,
         *,
-        density: Density,
+        density: Density | None,
         lr: float,
-        momentum: float,
-        weight_decay: float,
-        nesterov: bool,
-        scope: Scope,
-        score_seed: int,
-        refresh: int,
-        groups: Sequence[Mapping[str, Any]],
-        backend: Backend | None,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        scope: Scope = "layer",
+        score_seed: int = 0,
+        sample_seed: int = 0,
+        refresh: int = 1,
+        groups: Sequence[Mapping[str, Any]] = (),
+        backend: Backend | None = None,
+        structure: Structures = None,
+        frozen: Frozen | None = None,
+        ramp: int = 0,
+        floor: int = 0,
     ) -> None:
-        if scope not in ("layer", "global"):
-            raise InputError(f"scope is 'layer' or 'global', got {scope!r}")
         refresh = selection.whole("refresh is a number of steps", refresh, 1)
         score_seed = selection.whole("score_seed must be an integer", score_seed, 0)
+        sample_seed = selection.whole("sample_seed must be an integer", sample_seed, 0)
         if backend == "numba" and kernels.compiled() is None:
             raise InputError("backend='numba' needs numba, which cannot be imported")
         if backend not in (None, "numba", "torch"):
             raise InputError(f"backend is None, 'numba' or 'torch', got {backend!r}")
+        self._plan = Plan.of(
+            network,
+            density,
+            scope,
+            structure=structure,
+            frozen=frozen,
+            ramp=ramp,
+            floor=floor,
+        )
+        if ramp and refresh > 1:
+            raise InputError("a ramp changes the mask at every step: it needs refresh=1")
         self.network, self.method, self.scope, self.refresh = network, method, scope, refresh
         self._model, present = live(network)
         buffers.check(self._model)
-        counts = keep_counts(network, density, scope)
+        multiplied = method.gain != "none" or not method.gate.boolean
         self._layers = {
-            name: Masked.of(network, name, present[name], counts[name]) for name in network.masked
+            name: Masked.of(
+                network, name, present[name], exact=multiplied, sizes=method.gain == "binary"
+            )
+            for name in network.masked
         }
-        self._keep: int | dict[str, int] = counts
-        if scope == "global":
-            assert not isinstance(density, Mapping)
-            total = sum(layer.parameter.numel() for layer in self._layers.values())
-            self._keep = selection.keep_count(density, total)
         fixed = constants(self._model, [p.name for p in network.parameters])
         self._constants = [
             Constant.of(network, name, parameter, fixed.get(name))
@@ -90,9 +111,9 @@ class MaskSearch(torch.optim.Optimizer):
         ]
         self._by_parameter = {layer.parameter: layer for layer in self._layers.values()}
         self._hints: dict[str, kernels.Hint] = {}
-        self._backend = backend
-        self._steps = 0
-        self._kept: dict[str, Tensor] = {}  # the masks in force, where refresh lets them be old
+        self._backend, self._sample_seed, self._steps = backend, sample_seed, 0
+        self._away = ""  # why the model does not hold this search's weights, if it does not
+        self._gates: dict[str, Tensor] = {}  # those in force, where they are not made again
         defaults = {
             "lr": lr,
             "momentum": momentum,
@@ -100,10 +121,26 @@ class MaskSearch(torch.optim.Optimizer):
             "nesterov": nesterov,
         }
         super().__init__(grouped(self._layers.values(), groups), defaults)
+        self._pinned = {
+            name: pins.to(self._layers[name].parameter.device)
+            for name, pins in self._plan.pinned.items()
+        }
         for name, layer in self._layers.items():
-            start = torch.from_numpy(initial(name, tuple(layer.parameter.shape), score_seed))
-            self.state[layer.parameter]["scores"] = start.to(layer.parameter.device)
+            self.state[layer.parameter].update(self._first_state(name, layer, score_seed))
         self._rewrite()
+
+    def _first_state(self, name: str, layer: Masked, score_seed: int) -> dict[str, Tensor]:
+        shape, device = self._plan.shapes[name], layer.parameter.device
+        start = self.method.start.scores(name, tuple(layer.parameter.shape), shape, score_seed)
+        state = {"scores": torch.from_numpy(start).to(device)}
+        if self.method.freezing is not None:
+            state["flags"] = torch.ones(shape, dtype=torch.bool, device=device)
+            if name in self._pinned:
+                state["flags"] = self._pinned[name] >= 0
+        if self.method.redraw is not None:
+            shape = layer.parameter.shape
+            state["rounds"] = torch.zeros(shape, dtype=torch.int32, device=device)
+        return state
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, at construction only: a search moves its masked parameters, no others."""
@@ -130,9 +167,10 @@ class MaskSearch(torch.optim.Optimizer):
         """Move the scores by the gradients, select, and write the new effective weights.
 
         Parameters without a gradient keep their scores, as in torch's own optimizers. Returns
-        the closure's loss. Raises SearchError, naming the parameter, if a score is no longer
-        finite or if something else wrote to a parameter.
+        the closure's loss. Raises SearchError, naming the parameter and the step, if a score is
+        no longer finite, and naming the parameter if something else wrote to one.
         """
+        self._check_here()
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -142,32 +180,36 @@ class MaskSearch(torch.optim.Optimizer):
         if self._steps and self._steps % CHECK_EVERY == 0:
             self._check_written()
         compiled = fused.usable(self._layers.values(), self.method, self._backend)
-        wild = False
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    wild |= not self._descend(self._by_parameter[parameter], group, compiled)
+        wild = self._descend_all(compiled)
         self._steps += 1
-        if self._steps % self.refresh == 0:
-            self._rewrite(compiled)
-        elif wild or compiled is None:
-            selection.check_finite(self.scores())
+        try:
+            self._between()
+            if self._steps % self.refresh == 0:
+                self._rewrite(compiled)
+            elif wild or compiled is None:
+                selection.check_finite(self.scores())
+        except SearchError as error:
+            raise SearchError(f"step {self._steps}: {error}{self._wild_gradients()}") from None
+        if self.method.redraw is not None and self._steps % self.method.redraw.every == 0:
+            self._redraw()
         return loss
 
     def scores(self) -> dict[str, Tensor]:
-        """The live scores by parameter name, float32, in the parameters' shapes."""
+        """The live scores by parameter name, float32: one a weight, or one a group of them."""
         return self._held("scores")
 
     def masks(self) -> dict[str, Tensor]:
-        """The masks in force by parameter name, bool, in the parameters' shapes."""
-        if self._steps % self.refresh:
-            return dict(self._kept)
-        return selection.select(self.scores(), self._keep, self.method.ranking)
+        """What a ticket keeps now, by parameter name, bool, in the parameters' shapes."""
+        return {name: gates != 0 for name, gates in self._ticket_gates().items()}
 
     @property
     def keep(self) -> int | dict[str, int]:
-        """How many weights are kept: of each parameter, or of all together in global scope."""
-        return dict(self._keep) if isinstance(self._keep, dict) else self._keep
+        """How many scores are kept in the end: of each parameter, or of all in global scope.
+
+        Empty for a search that keeps what it likes.
+        """
+        target = self._plan.target
+        return dict(target) if isinstance(target, Mapping) else target
 
     @property
     def steps(self) -> int:
@@ -175,17 +217,46 @@ class MaskSearch(torch.optim.Optimizer):
         return self._steps
 
     def report(self) -> SearchReport:
-        """What the mask in force keeps, layer by layer, with dead units and collapsed layers."""
+        """What the mask of the ticket keeps, layer by layer, dead units and collapsed layers."""
         return report(self.masks())
 
+    @contextmanager
+    def evaluating(self, mode: Evaluation = "ticket") -> Iterator[None]:
+        """Inside, the model holds other weights than the search trains on; then those again.
+
+        "ticket": exactly what `ticket` holds, which differs from the weights in force where gates
+        are soft, or drawn and judged by their threshold. "expectation": the mean gates of a search
+        that samples, or its soft gates; no ticket holds those. No step may be taken inside.
+        """
+        self._check_here()
+        if mode not in ("ticket", "expectation"):
+            raise InputError(f"evaluating 'ticket' or 'expectation', got {mode!r}")
+        self._check_written()
+        if mode == "ticket":
+            found = self._ticket_gates()
+        else:
+            at = self._moment()
+            mean = self.method.gate.expectation(self.scores(), at)
+            found = self._expanded(self._in_force() if mean is None else mean)
+        self._write(found)
+        self._away = "it is inside `with search.evaluating()`"
+        try:
+            yield
+        finally:
+            self._away = ""
+            self._write(self._expanded(self._in_force()))
+
     def ticket(self) -> Ticket:
-        """The mask in force as a ticket, with the model's buffers.
+        """What the search has found, as a ticket, with the model's buffers.
 
         Raises SearchError if anybody but the search changed a parameter or a frozen weight. Warns
         with CollapseWarning if a layer keeps nothing.
         """
-        self._check_written(frozen_too=True)
-        found = self.masks()
+        self._check_here()
+        self._check_written()
+        self._check_frozen()
+        gates = self._ticket_gates()
+        found = {name: gate != 0 for name, gate in gates.items()}
         collapsed = report(found).collapsed
         if collapsed:
             warnings.warn(
@@ -195,17 +266,30 @@ class MaskSearch(torch.optim.Optimizer):
                 stacklevel=2,
             )
         dense = Mask.dense({name: mask.cpu().numpy() for name, mask in found.items()})
-        return Ticket(self.network, dense, buffers.arrays(self._model), self._provenance())
+        rounds = {
+            name: numbers[found[name]].cpu().numpy()
+            for name, numbers in self._held("rounds").items()
+        }
+        multiples = {
+            name: gate[found[name]].cpu().numpy()
+            for name, gate in gates.items()
+            if gate.dtype != torch.bool
+        }
+        reading = Reading(rounds, multiples, self.method.gain)
+        held = buffers.arrays(self._model)
+        return Ticket(self.network, dense, held, self._provenance(), reading)
 
     def state_dict(self) -> dict[str, Any]:
         """Scores, momentum, hyperparameters and buffers: what resumes the search bit for bit.
 
-        The buffers are those that the model's own ``state_dict()`` holds (norm statistics). Masks
-        and frozen weights are not stored, they are made again; only between two selections
+        The buffers are those that the model's own ``state_dict()`` holds (norm statistics). Masks,
+        draws and frozen weights are not stored, they are made again; only between two selections
         (`refresh` > 1) the masks in force are, as packed bits. Raises SearchError where `ticket`
         does, and for scores or momentum that are not finite.
         """
-        self._check_written(frozen_too=True)
+        self._check_here()
+        self._check_written()
+        self._check_frozen()
         selection.check_finite(self.scores())
         selection.check_finite(self._held("momentum_buffer"), "momentum")
         state = super().state_dict()
@@ -214,7 +298,7 @@ class MaskSearch(torch.optim.Optimizer):
             "buffers": buffers.tensors(self._model),
         }
         if self._steps % self.refresh:
-            state["search"]["kept"] = {n: resume.pack(mask) for n, mask in self._kept.items()}
+            state["search"]["kept"] = {n: resume.pack(mask) for n, mask in self._gates.items()}
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -224,10 +308,13 @@ class MaskSearch(torch.optim.Optimizer):
         anything in it is missing, of another shape or out of range, and SearchError if the model
         moved to another dtype or device; then nothing is changed.
         """
+        self._check_here()
         for layer in self._layers.values():
             layer.check_layout()
         names = {layer.parameter: name for name, layer in self._layers.items()}
-        resume.check(state_dict, self._identity(), self.param_groups, names)
+        resume.check(
+            state_dict, self._identity(), self.param_groups, names, self._plan, self.method
+        )
         buffers.check_saved(self._model, state_dict["search"].get("buffers"))
         super().load_state_dict({k: v for k, v in state_dict.items() if k != "search"})
         # The base class casts to the parameter's dtype; scores stay float32.
@@ -236,74 +323,174 @@ class MaskSearch(torch.optim.Optimizer):
         found = state_dict["search"]
         self._steps = found["steps"]
         buffers.restore(self._model, found["buffers"])
-        if self._steps % self.refresh == 0:
-            self._rewrite()
-            return
         with torch.no_grad():
+            for name, rounds in self._held("rounds").items():
+                self._layers[name] = redraw.restored(self.network, self._layers[name], rounds)
+            self._by_parameter = {layer.parameter: layer for layer in self._layers.values()}
+            if self._steps % self.refresh == 0:
+                self._rewrite()
+                return
             for name, layer in self._layers.items():
-                self._kept[name] = resume.unpack(found["kept"][name], layer.parameter)
-                layer.write(layer.effective(self._kept[name]))
+                shape = self._plan.shapes[name]
+                self._gates[name] = resume.unpack(found["kept"][name], shape).to(
+                    layer.parameter.device
+                )
+            self._write(self._expanded(self._gates))
+
+    def leave(self) -> dict[str, Tensor]:
+        """Give the model up to another search over it; returns the buffers as they are now."""
+        self._check_here()
+        self._check_written()
+        self._away = "the model holds the weights of another search"
+        return {name: held.clone() for name, held in buffers.tensors(self._model).items()}
+
+    def enter(self, held: Mapping[str, Tensor]) -> None:
+        """Take the model back after `leave`: its effective weights and these buffers."""
+        self._away = ""
+        with torch.no_grad():
+            self._write(self._expanded(self._in_force()))
+        buffers.restore(self._model, held)
+
+    def _moment(self) -> Moment:
+        return Moment(
+            self._steps,
+            self._sample_seed,
+            self._plan.keep(self._steps),
+            self._plan.floor,
+            self._plan.patterns,
+            self._pinned,
+            self._held("flags"),
+        )
 
     def _held(self, key: str) -> dict[str, Tensor]:
         states = {name: self.state[layer.parameter] for name, layer in self._layers.items()}
         return {name: state[key] for name, state in states.items() if key in state}
 
-    def _descend(
-        self, layer: Masked, group: Mapping[str, Any], compiled: kernels.Kernels | None
-    ) -> bool:
-        """Move one parameter's scores; False where the compiled loop met one not finite."""
-        state, grad = self.state[layer.parameter], layer.parameter.grad
-        assert grad is not None
-        if grad.layout != torch.strided:  # an Embedding(sparse=True): every score moves anyway
-            grad = grad.to_dense()
-        if group["momentum"] and "momentum_buffer" not in state:
-            state["momentum_buffer"] = torch.zeros_like(state["scores"])
-        if compiled is not None:
-            return fused.descend(compiled, layer, grad, state, group, bool(self.method.signed))
-        scores = state["scores"].view(-1)
-        grad = grad.reshape(-1).to(torch.float32)
-        frozen = layer.frozen.to(torch.float32)
-        step = self.method.score_gradient(grad, frozen, scores)
-        # One rounding an operation (no alpha=): the bits of the compiled loop and of every device.
-        if group["weight_decay"]:
-            step = step + scores * float(group["weight_decay"])
-        if group["momentum"]:
-            speed = state["momentum_buffer"].view(-1)
-            speed.mul_(float(group["momentum"])).add_(step)
-            step = step + speed * float(group["momentum"]) if group["nesterov"] else speed
-        scores.sub_(step * float(group["lr"]))
-        return True
+    def _in_force(self) -> dict[str, Tensor]:
+        """The gates in force, in the shapes of the scores."""
+        if self._gates:
+            return dict(self._gates)
+        return self._made()
+
+    def _made(self) -> dict[str, Tensor]:
+        at = self._moment()
+        return unflagged(self.method.gate.gates(self.scores(), at), at)
+
+    def _ticket_gates(self) -> dict[str, Tensor]:
+        """The gates of the ticket, bool or int8, in the shapes of the parameters."""
+        at = self._moment()
+        found = self.method.gate.ticket(self.scores(), at, self._in_force())
+        return self._expanded(unflagged(found, at))
+
+    def _expanded(self, gates: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        shapes = {name: tuple(layer.parameter.shape) for name, layer in self._layers.items()}
+        return {name: self._plan.expand(name, gate, shapes[name]) for name, gate in gates.items()}
+
+    def _descend_all(self, compiled: kernels.Kernels | None) -> bool:
+        """Move all scores; whether a compiled loop met one that is not finite."""
+        at, wild = self._moment(), False
+        simple = descent.simple(self.method, self._plan)
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                layer, state = self._by_parameter[parameter], self.state[parameter]
+                grad = parameter.grad
+                if grad.layout != torch.strided:  # Embedding(sparse=True): every score moves
+                    grad = grad.to_dense()
+                if group["momentum"] and "momentum_buffer" not in state:
+                    state["momentum_buffer"] = torch.zeros_like(state["scores"])
+                if compiled is not None and simple:
+                    signed = bool(self.method.gate.signed)
+                    wild |= not fused.descend(compiled, layer, grad, state, group, signed)
+                    continue
+                gates = self._gates.get(layer.name)
+                step = descent.gradient(
+                    self.method, self._plan, layer, grad, state["scores"], gates, at
+                )
+                descent.move(step, state, group)
+        return wild
+
+    def _between(self) -> None:
+        """What a method does to scores and flags between moving them and selecting."""
+        if self.method.move is not None:
+            for score in self.scores().values():
+                self.method.move(score, self._steps)
+        if self.method.freezing is not None and self.method.freezing.due(self._steps):
+            selection.check_finite(self.scores())
+            flags = self.method.freezing.flags(self.scores(), self._moment())
+            for name, layer in self._layers.items():
+                self.state[layer.parameter]["flags"] = flags[name]
+
+    def _redraw(self) -> None:
+        assert self.method.redraw is not None
+        masks = self._expanded(self._in_force())
+        number = self._steps // self.method.redraw.every
+        rounds = self._held("rounds")
+        for name, layer in self._layers.items():
+            self._layers[name] = redraw.again(
+                self.network,
+                layer,
+                masks[name],
+                rounds[name],
+                number,
+                self.method.redraw.rate,
+                self._sample_seed,
+            )
+        self._by_parameter = {layer.parameter: layer for layer in self._layers.values()}
 
     @torch.no_grad()
     def _rewrite(self, compiled: kernels.Kernels | None = None) -> None:
         """Select and write the effective weights; nothing is written if a score is not finite."""
-        if compiled is not None:
+        done = compiled is not None and descent.writable(self.method, self._plan)
+        if done:
+            assert compiled is not None
+            assert self.method.ranking is not None
             fused.rewrite(
                 compiled,
                 self._layers,
                 self.scores(),
-                self._keep,
+                self._plan.keep(self._steps),
                 self.method.ranking,
                 self._hints,
             )
             if self.refresh == 1:
                 return
-        found = selection.select(self.scores(), self._keep, self.method.ranking)
-        if self.refresh > 1:
-            self._kept = found
-        if compiled is None:
-            for name, layer in self._layers.items():
-                layer.write(layer.effective(found[name]))
+        found = self._made()
+        if self.refresh > 1 or self.method.gate.stored or self.method.gain == "inverse density":
+            self._gates = found
+        if not done:
+            self._write(self._expanded(found))
 
-    def _check_written(self, *, frozen_too: bool = False) -> None:
-        found = self.masks()
+    @torch.no_grad()
+    def _write(self, gates: Mapping[str, Tensor]) -> None:
         for name, layer in self._layers.items():
-            layer.check_written(found[name])
-            if frozen_too:
-                layer.check_frozen()
-        if frozen_too:
-            for constant in self._constants:
-                constant.check()
+            layer.write(layer.effective(gates[name], self.method.gain))
+
+    def _check_here(self) -> None:
+        if self._away:
+            raise SearchError(f"the search cannot go on while {self._away}")
+
+    def _check_written(self) -> None:
+        found = self._expanded(self._in_force())
+        for name, layer in self._layers.items():
+            layer.check_written(found[name], self.method.gain)
+
+    def _check_frozen(self) -> None:
+        for layer in self._layers.values():
+            layer.check_frozen()
+        for constant in self._constants:
+            constant.check()
+
+    def _wild_gradients(self) -> str:
+        """Which gradients of this step are not finite, to say after an error about scores."""
+        grads = {n: layer.parameter.grad for n, layer in self._layers.items()}
+        wild = [
+            name
+            for name, grad in grads.items()
+            if grad is not None and not bool(grad.to_dense().isfinite().all())
+        ]
+        return f"; the gradient of {', '.join(map(repr, wild))} is not finite" if wild else ""
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -313,13 +500,20 @@ class MaskSearch(torch.optim.Optimizer):
             "scope": self.scope,
             "refresh": self.refresh,
             "keep": self.keep,
+            "settings": self._settings(),
             "network": self.network.digest,
         }
 
+    def _settings(self) -> dict[str, Any]:
+        found = self.method.settings() | self._plan.settings()
+        return found | ({"sample_seed": self._sample_seed} if self._sample_seed else {})
+
     def _provenance(self) -> dict[str, Any]:
-        return {
+        found: dict[str, Any] = {
             "search": self.method.name,
             "ranking": self.method.ranking,
             "scope": self.scope,
             "steps": self._steps,
         }
+        settings = self._settings()
+        return found | {"settings": settings} if settings else found

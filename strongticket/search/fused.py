@@ -19,7 +19,7 @@ from strongticket.search.written import Masked
 
 def usable(layers: Iterable[Masked], method: Method, backend: str | None) -> Kernels | None:
     """The compiled loops if they can take these parameters, else None."""
-    if backend == "torch" or method.signed is None:
+    if backend == "torch" or method.gate.signed is None:
         return None
     for layer in layers:
         if layer.frozen.dtype != torch.float32 or layer.frozen.device.type != "cpu":

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 
 from strongticket.errors import InputError
-from strongticket.networks import Network
 from strongticket.search import selection
 from strongticket.search.written import Masked
 
@@ -18,18 +17,17 @@ Scope = Literal["layer", "global"]
 Density = float | Fraction | Mapping[str, float | Fraction]
 
 
-def keep_counts(network: Network, density: Density, scope: Scope) -> dict[str, int]:
-    """How many weights of each parameter are kept; in global scope only checked."""
+def keep_counts(totals: Mapping[str, int], density: Density, scope: Scope) -> dict[str, int]:
+    """How many scores of each parameter are kept; in global scope only checked."""
     if not isinstance(density, Mapping):
-        return {n: selection.keep_count(density, network[n].numel) for n in network.masked}
+        return {name: selection.keep_count(density, total) for name, total in totals.items()}
     if scope == "global":
         raise InputError("a density for each parameter needs scope='layer'")
-    if set(density) != set(network.masked):
+    if set(density) != set(totals):
         raise InputError(
-            f"density must name the masked parameters {sorted(network.masked)}, got "
-            f"{sorted(density)}"
+            f"density must name the masked parameters {sorted(totals)}, got {sorted(density)}"
         )
-    return {n: selection.keep_count(density[n], network[n].numel) for n in network.masked}
+    return {name: selection.keep_count(density[name], total) for name, total in totals.items()}
 
 
 def grouped(layers: Iterable[Masked], groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,10 +12,13 @@ from torch import Tensor, nn
 
 from strongticket.errors import InputError
 from strongticket.search.groups import check_values
+from strongticket.search.method import Method
+from strongticket.search.plan import Plan
 from strongticket.search.selection import whole
 
-FORMAT = 2
+FORMAT = 3
 KEYS = {"scores", "momentum_buffer"}
+DTYPES = {"flags": torch.bool, "rounds": torch.int32}
 Groups = Sequence[Mapping[str, Any]]
 
 
@@ -23,6 +27,8 @@ def check(
     identity: Mapping[str, Any],
     groups: Groups,
     names_of: Mapping[nn.Parameter, str],
+    plan: Plan,
+    method: Method,
 ) -> None:
     """Raise InputError unless `state_dict` is whole, and of a search with this identity.
 
@@ -44,8 +50,12 @@ def check(
     if more := set(state) - set(range(len(names_of))):
         raise InputError(f"the state holds scores of {len(names_of)} parameters, and {more}")
     for parameter, entry in by_parameter(state_dict, groups):
-        _check_entry(names_of[parameter], parameter, entry)
-    _check_kept(found, steps % identity["refresh"] != 0, names_of)
+        _check_entry(names_of[parameter], parameter, entry, plan, method)
+        if method.redraw is not None:
+            _check_rounds(names_of[parameter], entry["rounds"], steps // method.redraw.every)
+    if method.freezing is not None:
+        _check_flags(state, plan, method.freezing.left(steps, _searched(plan)))
+    _check_kept(found, steps % identity["refresh"] != 0, plan)
 
 
 def _check_groups(saved: Any, groups: Groups) -> None:
@@ -65,46 +75,74 @@ def _check_groups(saved: Any, groups: Groups) -> None:
         check_values(given)
 
 
-def _check_entry(name: str, parameter: nn.Parameter, entry: Any) -> None:
-    if not isinstance(entry, Mapping) or not {"scores"} <= set(entry) <= KEYS:
+def _check_entry(
+    name: str, parameter: nn.Parameter, entry: Any, plan: Plan, method: Method
+) -> None:
+    more = {"flags"} if method.freezing is not None else set()
+    more |= {"rounds"} if method.redraw is not None else set()
+    needed = {"scores"} | more
+    if not isinstance(entry, Mapping) or not needed <= set(entry) <= KEYS | more:
         came = list(entry) if isinstance(entry, Mapping) else entry
+        also = "".join(f", {key}" for key in sorted(more))
         raise InputError(
             f"the state must hold finite scores for every parameter, and of {name!r} nothing but "
-            f"scores and momentum_buffer; got {came!r}"
+            f"scores and momentum_buffer{also}; got {came!r}"
         )
     for key, value in entry.items():
         if not isinstance(value, Tensor):
             raise InputError(f"saved {key} of {name!r} must be a tensor, got {value!r}")
-        if value.shape != parameter.shape or value.dtype != torch.float32:
+        dtype = DTYPES.get(key, torch.float32)
+        shape = tuple(parameter.shape) if key == "rounds" else tuple(plan.shapes[name])
+        if tuple(value.shape) != shape or value.dtype != dtype:
             raise InputError(
-                f"saved {key} of {name!r} must be float32 of shape {tuple(parameter.shape)}, got "
-                f"{value.dtype} of shape {tuple(value.shape)}"
+                f"saved {key} of {name!r} must be {str(dtype).removeprefix('torch.')} of shape "
+                f"{shape}, got {value.dtype} of shape {tuple(value.shape)}"
             )
         if not bool(value.isfinite().all()):
             raise InputError(f"the state must hold finite scores and momentum; {name!r} has not")
 
 
-def _check_kept(
-    found: Mapping[str, Any], wanted: bool, names_of: Mapping[nn.Parameter, str]
-) -> None:
+def _check_rounds(name: str, rounds: Tensor, last: int) -> None:
+    if rounds.numel() and not 0 <= int(rounds.min()) <= int(rounds.max()) <= last:
+        raise InputError(
+            f"saved rounds of {name!r} must be in 0 .. {last}, got {int(rounds.min())} .. "
+            f"{int(rounds.max())}"
+        )
+
+
+def _searched(plan: Plan) -> int:
+    """How many scores are not pruned before the search."""
+    total = sum(math.prod(shape) for shape in plan.shapes.values())
+    return total - sum(int((pins < 0).sum()) for pins in plan.pinned.values())
+
+
+def _check_flags(state: Mapping[Any, Any], plan: Plan, left: int) -> None:
+    came = sum(int(entry["flags"].sum()) for entry in state.values())
+    if came != left:
+        raise InputError(f"the saved flags must leave {left} scores to search, they leave {came}")
+
+
+def _check_kept(found: Mapping[str, Any], wanted: bool, plan: Plan) -> None:
     if not wanted:
         return
     masks, keep = found.get("kept"), found["keep"]
-    if not isinstance(masks, Mapping) or set(masks) != set(names_of.values()):
+    if not isinstance(masks, Mapping) or set(masks) != set(plan.shapes):
         raise InputError(
             f"a state saved between two selections must hold search.kept, the masks in force of "
-            f"{sorted(names_of.values())}"
+            f"{sorted(plan.shapes)}"
         )
     kept = {}
-    for parameter, name in names_of.items():
-        packed, size = masks[name], -(-parameter.numel() // 8)
+    for name, shape in plan.shapes.items():
+        total = math.prod(shape)
+        packed, size = masks[name], -(-total // 8)
         if not isinstance(packed, Tensor) or packed.dtype != torch.uint8 or packed.shape != (size,):
             raise InputError(f"the saved mask of {name!r} must be {size} bytes (uint8)")
         bits = np.unpackbits(packed.cpu().numpy(), bitorder="little")
-        if bits[parameter.numel() :].any():
+        if bits[total:].any():
             raise InputError(f"the saved mask of {name!r} has padding bits that are not zero")
         kept[name] = int(bits.sum())
-    if (kept if isinstance(keep, Mapping) else sum(kept.values())) != keep:
+    ranked = sum(count for name, count in kept.items() if name not in plan.patterns)
+    if (kept if isinstance(keep, Mapping) else ranked) != keep:
         raise InputError(f"the saved masks must keep {keep}, they keep {kept}")
 
 
@@ -118,9 +156,11 @@ def by_parameter(
 
 
 def restored(saved: Mapping[str, Tensor], parameter: nn.Parameter) -> dict[str, Tensor]:
-    """A private float32 copy of a saved state on the parameter's device."""
+    """A private copy of a saved state on the parameter's device, its dtypes kept."""
     return {
-        key: torch.empty(value.shape, device=parameter.device).copy_(value.detach())
+        key: torch.empty(value.shape, dtype=value.dtype, device=parameter.device).copy_(
+            value.detach()
+        )
         for key, value in saved.items()
     }
 
@@ -130,8 +170,7 @@ def pack(mask: Tensor) -> Tensor:
     return torch.from_numpy(np.packbits(mask.cpu().numpy().reshape(-1), bitorder="little"))
 
 
-def unpack(packed: Tensor, parameter: nn.Parameter) -> Tensor:
-    """The mask that `pack` packed, in the parameter's shape and on its device."""
-    bits = np.unpackbits(packed.cpu().numpy(), count=parameter.numel(), bitorder="little")
-    mask = torch.from_numpy(bits.astype(np.bool_)).reshape(parameter.shape)
-    return mask.to(parameter.device)
+def unpack(packed: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The mask of that shape that `pack` packed."""
+    bits = np.unpackbits(packed.cpu().numpy(), count=math.prod(shape), bitorder="little")
+    return torch.from_numpy(bits.astype(np.bool_)).reshape(shape)

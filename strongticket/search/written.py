@@ -3,62 +3,88 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from strongticket.errors import SearchError
+from strongticket.laws import Law
 from strongticket.networks import Network
 from strongticket.networks._sample import named_parameters
+from strongticket.tickets._reading import Gain
 
 
 @dataclass(frozen=True, eq=False)
 class Masked:
     """A masked parameter of a live model.
 
-    `parameter` holds the effective weights, in any float dtype; `frozen` the frozen weights,
-    flat, in the same dtype, and `digest` their SHA-256. `keep` is how many are kept.
+    `parameter` holds the effective weights, in any float dtype. `frozen` are the frozen weights,
+    flat, in the same dtype where they are only kept or pruned and in float32 where they are
+    multiplied; `digest` their SHA-256. `sizes`: the magnitudes of their integer units, int64,
+    where their mean is asked for. `dtype` is that of the parameter.
     """
 
     name: str
     parameter: nn.Parameter
     frozen: Tensor
     digest: str
-    keep: int
+    law: Law
+    dtype: torch.dtype
+    sizes: Tensor | None = None
 
     @classmethod
-    def of(cls, network: Network, name: str, parameter: nn.Parameter, keep: int) -> Masked:
+    def of(
+        cls,
+        network: Network,
+        name: str,
+        parameter: nn.Parameter,
+        *,
+        exact: bool = False,
+        sizes: bool = False,
+    ) -> Masked:
         """A parameter of `network`; SearchError if it holds anything but its frozen weights.
 
-        Zeros are allowed in their place: a search before this one may have pruned them.
+        Zeros are allowed in their place: a search before this one may have pruned them. `exact`
+        holds the frozen weights in float32.
         """
         if not parameter.requires_grad:
             raise SearchError(f"{name!r} must have requires_grad, as Network.sample left it")
         # A copy: the array that made it may be shared with the network's own.
-        frozen = torch.tensor(network.weights(name)).reshape(-1)
-        frozen = frozen.to(parameter.device, parameter.dtype)
+        weights = torch.tensor(network.weights(name)).reshape(-1).to(parameter.device)
+        frozen = weights.to(parameter.dtype)
         flat = parameter.detach().reshape(-1)
         if not bool(((flat == frozen) | (flat == 0)).all()):
             raise SearchError(
                 f"{name!r} must hold the frozen weights that Network.sample wrote, and holds "
                 "others; sample again, and do not train or reset the model before the search"
             )
-        return cls(name, parameter, frozen, digest(frozen), keep)
+        frozen = weights if exact else frozen
+        found = None
+        if sizes:
+            units = network.units(name, 0, frozen.numel())
+            found = torch.from_numpy(np.abs(units.astype(np.int64))).to(parameter.device)
+        law = network[name].law
+        return cls(name, parameter, frozen, digest(frozen), law, parameter.dtype, found)
+
+    def redrawn(self) -> Masked:
+        """The same parameter after its frozen weights were drawn again in place."""
+        return replace(self, digest=digest(self.frozen))
 
     def check_layout(self) -> None:
         """Raise SearchError if the parameter moved to another dtype, device or shape."""
         now, then = self.parameter, self.frozen
-        if now.dtype != then.dtype or now.device != then.device or now.numel() != then.numel():
+        if now.dtype != self.dtype or now.device != then.device or now.numel() != then.numel():
             raise SearchError(
-                f"{self.name!r} was {then.dtype} on {then.device} when the search was made and is "
+                f"{self.name!r} was {self.dtype} on {then.device} when the search was made and is "
                 f"{now.dtype} on {now.device}; call model.to(...) first, then make the search"
             )
 
-    def check_written(self, mask: Tensor) -> None:
-        """Raise SearchError if the parameter is not the frozen weights under `mask`."""
+    def check_written(self, gates: Tensor, gain: Gain) -> None:
+        """Raise SearchError if the parameter is not what `effective` gives for these gates."""
         self.check_layout()
-        if torch.equal(self.parameter.detach().reshape(-1), self.effective(mask)):
+        if torch.equal(self.parameter.detach().reshape(-1), self.effective(gates, gain)):
             return
         raise SearchError(
             f"{self.name!r} no longer holds what the search wrote last: something else writes to "
@@ -71,9 +97,37 @@ class Masked:
         if digest(self.frozen) != self.digest:
             raise SearchError(f"the frozen weights of {self.name!r} were changed in memory")
 
-    def effective(self, mask: Tensor) -> Tensor:
-        """The frozen weights where `mask` keeps them and zero elsewhere, flat."""
-        return self.frozen.masked_fill(mask.reshape(-1).logical_not(), 0)
+    def effective(self, gates: Tensor, gain: Gain = "none") -> Tensor:
+        """The effective weights of gates in the parameter's shape, flat, in its dtype.
+
+        `strongticket.tickets.Reading.weights` does the same sums in the same order for a ticket.
+        """
+        flat = gates.reshape(-1)
+        closed = flat.logical_not()
+        if flat.dtype == torch.bool and gain == "none":
+            return self.frozen.masked_fill(closed, 0).to(self.dtype)
+        weights = self.frozen.to(torch.float32)
+        if gain == "binary":
+            weights = weights.sign() * self._size(closed)
+        elif gain == "inverse density":
+            weights = weights * self.gain(flat)
+        if flat.dtype != torch.bool:
+            weights = weights * flat.to(torch.float32)
+        return weights.masked_fill(closed, 0).to(self.dtype)
+
+    def gain(self, gates: Tensor) -> Tensor:
+        """Entries over the sum of gates that are 0 to 1, float32; 1 where nothing is kept."""
+        kept = gates.sum(dtype=torch.float64)
+        whole = torch.full_like(kept, float(gates.numel()))
+        return torch.where(kept > 0, whole / kept, 1.0).to(torch.float32)
+
+    def _size(self, closed: Tensor) -> Tensor:
+        """The mean magnitude of the kept weights, as `tickets._reading.binary_size` takes it."""
+        assert self.sizes is not None
+        assert self.law.scale is not None
+        total = self.sizes.masked_fill(closed, 0).sum().to(torch.float64)
+        kept = closed.logical_not().sum().to(torch.float64)
+        return (total / kept * 2.0**-self.law.grid * self.law.scale).to(torch.float32)
 
     def write(self, values: Tensor) -> None:
         """Write flat effective weights into the parameter, in place."""
