@@ -126,7 +126,9 @@ class GoldenNetwork(Theorem):
 
     def mlp(self, plans: tuple[GoldenPlan, ...], pools: list[int], seed: int) -> Network:
         """The random network with these pools, whether or not they are wide enough."""
-        widths, biases, laws = [plans[0].inputs], [], []
+        widths = [plans[0].inputs]
+        biases: list[bool] = []
+        laws: list[Law] = []
         for plan, pool in zip(plans, pools, strict=True):
             widths += [pool * (plan.inputs + plan.biased), plan.outputs]
             biases += [plan.biased, False]
