@@ -1,4 +1,4 @@
-"""`Target`: a fully connected ReLU network to approximate, and the inputs that count."""
+"""`Target`: a fully connected network to approximate, and the inputs that count."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from strongticket import canonical
+from strongticket.activations import RELU, Activation
 from strongticket.errors import InputError
 from strongticket.files import write_whole
 
@@ -85,13 +86,26 @@ class Target:
     `network` is a ``torch.nn.Sequential`` of Linear and ReLU layers, alternating and ending in a
     Linear (a leading Flatten is allowed), or a sequence of (W, b) arrays with W of shape
     (d_out, d_in) and b of shape (d_out,) or None. Weights are float32 and finite.
+
+    `activation`, an `Activation` or its text, stands in place of the ReLU. A Sequential may have
+    LeakyReLU, Tanh or Sigmoid layers in place of its ReLUs, all of one kind, and says so itself.
     """
 
-    def __init__(self, network: nn.Module | Sequence[Layer], domain: Domain) -> None:
+    def __init__(
+        self,
+        network: nn.Module | Sequence[Layer],
+        domain: Domain,
+        *,
+        activation: Activation | str | None = None,
+    ) -> None:
         if not isinstance(domain, (Box, Ball)):
             raise InputError(f"domain must be a Box or a Ball, got {domain!r}")
         self.domain = domain
-        pairs = list(_layers(network))
+        pairs, own = _layers(network)
+        given = None if activation is None else Activation.of(activation)
+        if own is not None and given is not None and own != given:
+            raise InputError(f"the network has the activation {own}, but {given} was asked for")
+        self.activation: Activation = given or own or RELU
         if not pairs:
             raise InputError("a target needs one layer at least, got none")
         self.weights: tuple[Floats, ...] = tuple(
@@ -135,17 +149,22 @@ class Target:
         for i, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
             y = y @ w.T.astype(np.float64) + (0.0 if b is None else b)
             if i < self.depth - 1:
-                y = np.maximum(y, 0.0)
+                y = self.activation(y)
         return y
 
     @functools.cached_property
     def digest(self) -> str:
-        """SHA-256 of the canonical description (widths, biases, domain) and the float32 arrays."""
-        spec = {
+        """SHA-256 of the canonical description (widths, biases, domain) and the float32 arrays.
+
+        The activation is part of the description where it is no ReLU.
+        """
+        spec: dict[str, Any] = {
             "widths": list(self.widths),
             "biases": [b is not None for b in self.biases],
             "domain": self.domain.spec(),
         }
+        if self.activation != RELU:
+            spec["activation"] = self.activation.text
         return canonical.sha256(canonical.dumps(spec), self.raw)
 
     @property
@@ -168,6 +187,8 @@ class Target:
             if b is not None:
                 arrays[f"layers.{i}.bias"] = b
         metadata = {_KEY: canonical.dumps(self.domain.spec()).decode()}
+        if self.activation != RELU:
+            metadata[_ACTIVATION] = self.activation.text
         return write_whole(path, save(arrays, metadata=metadata))
 
     @classmethod
@@ -178,17 +199,18 @@ class Target:
         "<layer>.weight" and "<layer>.bias" entries, layers in the order of their numbers, and is
         taken for a ReLU network; it says nothing of inputs, so it needs a `domain`.
         """
-        arrays, stored = _read(Path(path))
+        arrays, stored, activation = _read(Path(path))
         chosen = stored if domain is None else domain
         if chosen is None:
             raise InputError(f"{path} says nothing of its inputs; give a domain, say Box(0, 1)")
-        return cls(_pairs(arrays, Path(path)), chosen)
+        return cls(_pairs(arrays, Path(path)), chosen, activation=activation)
 
     def __repr__(self) -> str:
-        return f"Target({'-'.join(map(str, self.widths))}, {self.domain})"
+        kind = "" if self.activation == RELU else f", {self.activation}"
+        return f"Target({'-'.join(map(str, self.widths))}, {self.domain}{kind})"
 
 
-_KEY = "strongticket-target"
+_KEY, _ACTIVATION = "strongticket-target", "strongticket-activation"
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:
@@ -221,7 +243,7 @@ def _pairs(arrays: Mapping[str, NDArray[Any]], path: Path) -> list[tuple[Any, An
     return [(weight, bias) for weight, bias in layers.values()]
 
 
-def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Domain | None]:
+def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Domain | None, Activation]:
     if not path.is_file():
         raise InputError(f"no target file {path}")
     try:
@@ -229,13 +251,15 @@ def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Domain | None]:
             import torch
 
             state = torch.load(path, map_location="cpu", weights_only=True)
-            return {name: _array(value) for name, value in state.items()}, None
+            return {name: _array(value) for name, value in state.items()}, None, RELU
         from safetensors import safe_open
 
         with safe_open(path, "numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            spec = json.loads((file.metadata() or {}).get(_KEY, "null"))
-        return arrays, None if spec is None else _domain(spec)
+            metadata = file.metadata() or {}
+        spec = json.loads(metadata.get(_KEY, "null"))
+        kind = Activation.of(metadata.get(_ACTIVATION, "relu"))
+        return arrays, None if spec is None else _domain(spec), kind
     except Exception as error:  # whatever the two readers raise: the file is no state dict
         if isinstance(error, InputError):
             raise
@@ -252,13 +276,15 @@ def _domain(spec: dict[str, str]) -> Domain:
     return Ball(float.fromhex(spec["radius"]))
 
 
-def _layers(network: nn.Module | Sequence[Layer]) -> Iterator[tuple[Any, Any]]:
+def _layers(
+    network: nn.Module | Sequence[Layer],
+) -> tuple[list[tuple[Any, Any]], Activation | None]:
+    """The (weight, bias) of every layer, and the activation where the network has one."""
     if isinstance(network, (list, tuple)):
         for layer in network:
             if not (isinstance(layer, (list, tuple)) and len(layer) == 2):
                 raise InputError(f"a target's layer is a pair (W, b or None), got {layer!r:.80}")
-            yield layer[0], layer[1]
-        return
+        return [(layer[0], layer[1]) for layer in network], None
     import torch
 
     if not isinstance(network, torch.nn.Module):
@@ -268,15 +294,17 @@ def _layers(network: nn.Module | Sequence[Layer]) -> Iterator[tuple[Any, Any]]:
     flat = list(_flatten(network))
     if flat and isinstance(flat[0], torch.nn.Flatten):
         flat = flat[1:]
-    for i, module in enumerate(flat):
-        wanted = torch.nn.ReLU if i % 2 else torch.nn.Linear
-        if type(module) is not wanted or (i == len(flat) - 1 and i % 2):
-            raise InputError(
-                "a target must be fully connected ReLU: Linear, ReLU, Linear, ..., Linear; got "
-                + ", ".join(type(m).__name__ for m in flat)
-            )
-        if isinstance(module, torch.nn.Linear):
-            yield _array(module.weight), None if module.bias is None else _array(module.bias)
+    kinds = [Activation.of_module(module) for module in flat[1::2]]
+    linear = all(type(module) is torch.nn.Linear for module in flat[::2])
+    if flat and (not linear or None in kinds or len(set(kinds)) > 1 or len(flat) % 2 == 0):
+        raise InputError(
+            "a target must be fully connected ReLU: Linear, ReLU, Linear, ..., Linear (or one of "
+            "LeakyReLU, Tanh, Sigmoid throughout in place of the ReLUs); got "
+            + ", ".join(type(m).__name__ for m in flat)
+        )
+    layers = [module for module in flat[::2] if isinstance(module, torch.nn.Linear)]
+    pairs = [(_array(m.weight), None if m.bias is None else _array(m.bias)) for m in layers]
+    return pairs, kinds[0] if kinds else None
 
 
 def _array(parameter: torch.Tensor) -> NDArray[Any]:

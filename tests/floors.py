@@ -22,6 +22,7 @@ FLOORS = {
     "bounds": 1,
     "subsetsum": 1,
     "datasets": 1,
+    "activations": 1,
     "networks": 2,
     "tickets": 2,
     "targets": 2,

@@ -142,8 +142,8 @@ BAD = {
     "ends in ReLU": (nn.Sequential(nn.Linear(2, 2), nn.ReLU()), "got Linear, ReLU"),
     "starts with ReLU": (nn.Sequential(nn.ReLU(), nn.Linear(2, 2)), "got ReLU, Linear"),
     "other activation": (
-        nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 2)),
-        "got Linear, Tanh, Linear",
+        nn.Sequential(nn.Linear(2, 2), nn.GELU(), nn.Linear(2, 2)),
+        "got Linear, GELU, Linear",
     ),
     "dropout": (nn.Sequential(nn.Linear(2, 2), nn.Dropout()), "got Linear, Dropout"),
     "flatten inside": (

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strongticket import subsetsum
+from strongticket.activations import RELU
 from strongticket.construct._pool import Pool, Window
 from strongticket.errors import ConstructionError, InputError, WidthError
 from strongticket.networks import MLP, Network
@@ -321,6 +322,12 @@ def _check(
     architecture = network.architecture
     if not isinstance(architecture, MLP):
         raise InputError("the construction prunes a Network.mlp, not a user's model")
+    if {architecture.activation, target.activation} != {RELU}:
+        raise InputError(
+            "two layers for one is about ReLU networks; the target has "
+            f"{target.activation}, the random network {architecture.activation}: use "
+            "strongticket.construct.copies"
+        )
     if architecture.depth != 2 * target.depth or len(accuracy) != target.depth:
         raise WidthError(
             f"a target of depth {target.depth} needs a random network of depth "

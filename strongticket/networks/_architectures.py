@@ -6,24 +6,28 @@ import operator
 from dataclasses import dataclass
 from typing import Any
 
+from strongticket.activations import RELU, Activation
 from strongticket.errors import InputError
 
 
 @dataclass(frozen=True)
 class MLP:
-    """Fully connected layers, ReLU between them, none after the last.
+    """Fully connected layers, an activation (ReLU) between them, none after the last.
 
     `widths` (d_0, ..., d_L): sizes of the input, the hidden layers and the output. `biases`: one
     flag a layer. Parameters are "layers.i.weight" of shape (d_{i+1}, d_i) and, where the flag is
-    set, "layers.i.bias" of shape (d_{i+1},), i = 0, ..., L - 1.
+    set, "layers.i.bias" of shape (d_{i+1},), i = 0, ..., L - 1. `activation`: an `Activation`, or
+    its text ("relu", "leaky_relu(0.125)", "tanh", "sigmoid").
     """
 
     widths: tuple[int, ...]
     biases: tuple[bool, ...]
+    activation: Activation = RELU
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(operator.index(w) for w in self.widths))
         object.__setattr__(self, "biases", tuple(bool(b) for b in self.biases))
+        object.__setattr__(self, "activation", Activation.of(self.activation))
         if len(self.widths) < 2 or min(self.widths) < 1:
             raise InputError(f"an MLP needs two or more widths >= 1, got {self.widths}")
         if len(self.biases) != self.depth:
@@ -47,8 +51,9 @@ class MLP:
         return found
 
     def spec(self) -> dict[str, Any]:
-        """A canonical description."""
-        return {"name": "mlp", "widths": list(self.widths), "biases": list(self.biases)}
+        """A canonical description; of the activation it speaks only where that is no ReLU."""
+        found = {"name": "mlp", "widths": list(self.widths), "biases": list(self.biases)}
+        return found if self.activation == RELU else {**found, "activation": self.activation.text}
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,8 @@ def from_spec(spec: dict[str, Any]) -> Architecture:
     """The architecture that `spec` describes; InputError where it describes none."""
     try:
         if spec["name"] == "mlp":
-            found: Architecture = MLP(tuple(spec["widths"]), tuple(spec["biases"]))
+            activation = Activation.of(spec.get("activation", "relu"))
+            found: Architecture = MLP(tuple(spec["widths"]), tuple(spec["biases"]), activation)
         elif spec["name"] == "model":
             found = UserModel(spec["class"])
         else:

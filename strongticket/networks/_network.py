@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strongticket import canonical, laws, philox
+from strongticket.activations import RELU, Activation
 from strongticket.errors import InputError
 from strongticket.laws import Law
 from strongticket.networks import _architectures, _sample
@@ -105,11 +106,12 @@ class Network:
         laws: Law | Sequence[Law],
         seed: int,
         biases: bool | Sequence[bool] = False,
+        activation: Activation | str = RELU,
     ) -> Network:
-        """A fully connected ReLU network; a layer's bias is drawn from the layer's law."""
+        """A fully connected (ReLU) network; a layer's bias is drawn from the layer's law."""
         depth = len(widths) - 1
         flags = (biases,) * depth if isinstance(biases, bool) else tuple(biases)
-        architecture = MLP(tuple(widths), flags)
+        architecture = MLP(tuple(widths), flags, Activation.of(activation))
         per_layer = (laws,) * depth if isinstance(laws, Law) else tuple(laws)
         if len(per_layer) != depth:
             raise InputError(f"depth {depth} needs {depth} laws, got {len(per_layer)}")

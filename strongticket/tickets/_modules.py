@@ -53,14 +53,15 @@ def full(ticket: Ticket) -> nn.Module:
         layers.append(
             _linear(arrays[f"layers.{i}.weight"], arrays[f"layers.{i}.bias"] if bias else None)
         )
-    return ReluNetwork(layers)
+    return ReluNetwork(layers, architecture.activation)
 
 
 def compact(ticket: Ticket) -> nn.Module:
     """The pruned network without its dead neurons.
 
     A hidden neuron lives if it keeps a bias or a weight from a living neuron, and a weight to
-    one: all others output 0 or are not read.
+    one: all others output 0 or are not read. Behind a sigmoid nothing outputs 0, and a neuron
+    lives if it keeps a weight to a living one.
     """
     architecture = _mlp(ticket)
     depth, widths = architecture.depth, architecture.widths
@@ -72,7 +73,7 @@ def compact(ticket: Ticket) -> nn.Module:
 
     live = [np.ones(w, np.bool_) for w in widths]
     for i in range(depth - 1):
-        fed = biases[i] != 0
+        fed = (biases[i] != 0) | (architecture.activation.at_zero != 0)
         rows, columns, _ = edges[i]
         fed[rows[live[i][columns]]] = True
         live[i + 1] &= fed
@@ -97,7 +98,7 @@ def compact(ticket: Ticket) -> nn.Module:
             dense = torch.zeros(n_out, n_in)
             dense[torch.from_numpy(r), torch.from_numpy(c)] = torch.from_numpy(w)
             layers.append(_linear(dense, bias if bias.any() else None))
-    return ReluNetwork(layers)
+    return ReluNetwork(layers, architecture.activation)
 
 
 def fill(ticket: Ticket, model: nn.Module) -> nn.Module:
