@@ -2,10 +2,13 @@
 
 from strongticket.theorems import burkholz2022 as burkholz2022
 from strongticket.theorems import dacunha2022 as dacunha2022
+from strongticket.theorems import diffenderfer2021 as diffenderfer2021
+from strongticket.theorems import kumar2025 as kumar2025
 from strongticket.theorems import malach2020 as malach2020
 from strongticket.theorems import orseau2020 as orseau2020
 from strongticket.theorems import pensia2020 as pensia2020
 from strongticket.theorems import random_subset_sum as random_subset_sum
+from strongticket.theorems import sreenivasan2022 as sreenivasan2022
 from strongticket.theorems._evidence import Effort as Effort
 from strongticket.theorems._evidence import Row as Row
 from strongticket.theorems._size import Asked as Asked
@@ -39,4 +42,12 @@ THEOREMS: tuple[Theorem, ...] = (
     malach2020.HARDNESS,
     burkholz2022.RECALLED,
     burkholz2022.EXPLICIT,
+    kumar2025.PUBLISHED,
+    kumar2025.SUMS,
+    kumar2025.EXACT,
+    kumar2025.LOWER,
+    diffenderfer2021.RECALLED,
+    diffenderfer2021.MEAN,
+    sreenivasan2022.RECALLED,
+    sreenivasan2022.DOUBLING,
 )
