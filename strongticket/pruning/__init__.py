@@ -1,7 +1,16 @@
 """Pruning: scores at initialisation, lottery tickets with training, trained models made smaller."""
 
+from strongticket.pruning._states import load_state as load_state
+from strongticket.pruning._states import state_of as state_of
 from strongticket.pruning.criteria import CRITERIA as CRITERIA
 from strongticket.pruning.criteria import criterion as criterion
+from strongticket.pruning.iterative import Lottery as Lottery
+from strongticket.pruning.iterative import Round as Round
+from strongticket.pruning.iterative import lottery as lottery
+from strongticket.pruning.iterative import one_shot as one_shot
+from strongticket.pruning.iterative import retrain as retrain
+from strongticket.pruning.lenet import LENET_300_100 as LENET_300_100
+from strongticket.pruning.lenet import LeNet as LeNet
 from strongticket.pruning.scores import gradient as gradient
 from strongticket.pruning.scores import grasp as grasp
 from strongticket.pruning.scores import magnitude as magnitude
