@@ -50,7 +50,7 @@ class Forms:
             raise InputError(
                 f"{live.size:,} live neurons of layers.{layer} in a block of {self.reads:,} inputs "
                 "are more than collapsing makes at once, unless the block has two layers and each "
-                "neuron inside keeps one input"
+                "neuron inside that is read keeps one input"
             )
         slot = np.searchsorted(self.live, sources)
         fed = self.live[np.minimum(slot, self.live.size - 1)] == sources if self.live.size else []

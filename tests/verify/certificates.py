@@ -10,6 +10,7 @@ import json
 import math
 import zlib
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +69,21 @@ def kept_masks(document: Document) -> dict[str, np.ndarray]:
     spec = document["ticket"]["network"]
     kept = {p["name"]: np.empty(0, np.int64) for p in spec["parameters"]}
     widths = spec["architecture"]["widths"]
-    for i, layer in enumerate(document["layers"]):
-        d_in, width, d_out = widths[2 * i : 2 * i + 3]
-        hidden = np.cumsum(ints(layer["hidden"])) - 1
-        inputs = ints(layer["inputs"])
-        reads = inputs < d_in
-        kept[f"layers.{2 * i}.weight"] = hidden[reads] * d_in + inputs[reads]
-        if f"layers.{2 * i}.bias" in kept:
-            kept[f"layers.{2 * i}.bias"] = hidden[~reads]
-        bits = kept_bits(layer, d_out)
-        rows, slot = np.nonzero(bits)
-        kept[f"layers.{2 * i + 1}.weight"] = rows * width + hidden[slot]
+    start = 0
+    for size, layer in zip(document.get("blocks", [2] * 99), document["layers"], strict=False):
+        if "masks" in layer:
+            kept |= {name: np.cumsum(ints(gaps)) - 1 for name, gaps in layer["masks"].items()}
+        else:
+            d_in, width, d_out = widths[start : start + 3]
+            hidden = np.cumsum(ints(layer["hidden"])) - 1
+            inputs = ints(layer["inputs"])
+            reads = inputs < d_in
+            kept[f"layers.{start}.weight"] = hidden[reads] * d_in + inputs[reads]
+            if f"layers.{start}.bias" in kept:
+                kept[f"layers.{start}.bias"] = hidden[~reads]
+            rows, slot = np.nonzero(kept_bits(layer, d_out))
+            kept[f"layers.{start + 1}.weight"] = rows * width + hidden[slot]
+        start += size
     return kept
 
 
@@ -160,3 +165,55 @@ def forge(
     lie(document)
     path.write_bytes(press(document) if digests else seal(document))
     return path
+
+
+# What a pruned network computes, in rationals, straight from its kept weights.
+
+
+def outputs(of: Ticket | Target, x: list[Fraction]) -> list[Fraction]:
+    """The outputs of a ticket's network or a target at x, exactly."""
+    if isinstance(of, Target):
+        pairs = list(zip(of.weights, of.biases, strict=True))
+    else:
+        names = [f"layers.{i}" for i in range(len(of.mask)) if f"layers.{i}.weight" in of.mask]
+        pairs = [(dense(of, f"{name}.weight"), dense(of, f"{name}.bias")) for name in names]
+    for i, (w, b) in enumerate(pairs):
+        shift = np.zeros(len(w)) if b is None else b
+        x = [
+            sum(
+                (Fraction(float(v)) * y for v, y in zip(row, x, strict=True) if v),
+                Fraction(float(c)),
+            )
+            for row, c in zip(w, shift, strict=True)
+        ]
+        if i < len(pairs) - 1:
+            x = [max(v, Fraction(0)) for v in x]
+    return x
+
+
+def dense(of: Ticket, name: str) -> np.ndarray | None:
+    """A parameter with its pruned weights 0, or None where the network has none such."""
+    if name not in of.mask:
+        return None
+    return np.where(of.mask[name].dense(), of.network.weights(name), np.float32(0))
+
+
+def points(
+    domain: Box | Ball, d: int, rng: np.random.Generator, count: int
+) -> list[list[Fraction]]:
+    """Corners and inner points of a box, or of the cube inside a ball."""
+    if isinstance(domain, Ball):
+        reach = float(np.nextafter(domain.radius / math.sqrt(d), 0)) * (1 - 2.0**-40)
+        domain = Box(-reach, reach)
+    ends = rng.choice([domain.low, domain.high], (count, d))
+    inside = domain.low + (domain.high - domain.low) * rng.random((count, d))
+    every = np.concatenate([ends, np.clip(inside, domain.low, domain.high)])
+    return [[Fraction(float(v)) for v in row] for row in every]
+
+
+def gap(pruned: Ticket, of: Target, x: list[Fraction]) -> Fraction:
+    """The square of the distance of the outputs at x, in the norm of the domain."""
+    gaps = [a - b for a, b in zip(outputs(pruned, x), outputs(of, x), strict=True)]
+    if isinstance(of.domain, Ball):
+        return sum((v * v for v in gaps), Fraction(0))
+    return max(abs(v) for v in gaps) ** 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -415,10 +414,6 @@ BAD = {
             target((2, 1), Box(0, 1)),
         ),
         "hidden neuron 1 of layers.0 keeps two inputs",
-    ),
-    "no input": (
-        lambda: certify(keep(MADE, l0_weight=[(0, 0)], l1_weight=[(0, 5)]), TARGET),
-        "hidden neuron 5 of layers.0 keeps no input but is read",
     ),
     "odd depth": (
         lambda: certify(keep(Network.mlp((2, 1), laws=Uniform(), seed=0)), TARGET),
