@@ -273,7 +273,8 @@ def _with_last(form: Form, where: NDArray[np.bool_]) -> Form:
 def _floats(ints: NDArray[Any], exponent: int) -> Floats:
     """Integers times 2^exponent, each rounded once."""
     try:
-        return np.asarray(np.ldexp(ints.astype(np.float64), exponent))
+        found: Floats = np.ldexp(ints.astype(np.float64), exponent)
+        return found
     except OverflowError:
         return np.full(ints.shape, np.inf)
 
@@ -284,7 +285,7 @@ def _norm(vector: Floats) -> float:
     if top == 0:
         return 0.0
     unit = vector / top
-    return top * float(np.sqrt((unit * unit).sum())) * GROW
+    return top * float(np.sqrt(float((unit * unit).sum()))) * GROW
 
 
 def _pack(phases: _Phases, at: _Ellipsoid) -> dict[str, Any]:

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from strongticket.verify._linear import LINEAR, SPECTRAL
 from strongticket.verify._propagate import DIFFERENTIAL_INTERVAL, WEIGHT_ERROR, Method
 
 METHODS: dict[str, Method] = {
     "differential interval": DIFFERENTIAL_INTERVAL,
     "weight error": WEIGHT_ERROR,
+    "linear relaxation": LINEAR,
+    "spectral relaxation": SPECTRAL,
 }

@@ -15,6 +15,7 @@ from typing import Any
 from ._errors import RefutedError
 from ._layers import Layer
 from ._propagate import differential_interval, weight_error_ball, weight_error_box
+from ._relaxation import linear_relaxation, spectral_relaxation
 
 Domain = dict[str, Any]
 Claim = dict[str, Any]
@@ -32,10 +33,20 @@ def _weight_error(layers: list[Layer], domain: Domain, claim: Claim) -> list[Fra
     return method(layers, domain)
 
 
+def _linear(layers: list[Layer], domain: Domain, claim: Claim) -> Fraction:
+    return linear_relaxation(layers, domain, claim["witness"])
+
+
+def _spectral(layers: list[Layer], domain: Domain, claim: Claim) -> Fraction:
+    return spectral_relaxation(layers, domain, claim["witness"])
+
+
 METHODS: dict[str, Method] = {
     "differential interval": _differential_interval,
     "weight error": _weight_error,
+    "linear relaxation": _linear,
+    "spectral relaxation": _spectral,
 }
 
 # Those that read `carry`, `wanted` and `copy_of` of a layer: right where neurons are copies.
-COPIES = {"differential interval", "weight error"}
+COPIES = {"differential interval", "weight error", "linear relaxation", "spectral relaxation"}
