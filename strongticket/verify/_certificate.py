@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strongticket import canonical
+from strongticket.activations import RELU
 from strongticket.errors import InputError
 from strongticket.files import write_whole
 from strongticket.targets import Ball, Target
@@ -138,6 +139,12 @@ def certify(
         raise InputError(
             f"recheck makes the weights of the laws {', '.join(LAWS)} again and no others; "
             f"{foreign[0].name} has {foreign[0].law}"
+        )
+    kind = getattr(ticket.network.architecture, "activation", RELU)
+    if {kind, target.activation} != {RELU}:
+        raise InputError(
+            f"certify is about ReLU networks; the ticket has {kind}, the target "
+            f"{target.activation}: use verify.certify_activation"
         )
     layers = collapse(ticket)
     check_shapes(layers, target)
