@@ -34,7 +34,7 @@ from strongticket.theorems._theorem import Theorem
 from strongticket.tickets import Ticket
 from strongticket.verify import certify
 
-MOST_STEPS = 1 << 12  # of a largest weight: what exact subset sums are built for
+MOST_STEPS = 1 << 18  # of a largest weight: what exact subset sums are built for
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ExactNetwork(Theorem):
         """Step and M of every layer; `steps` None takes the coarsest grid that holds the layer.
 
         Raises InputError for biases, for a step that does not hold a weight (with the nearest
-        that it does), and for weights of more than 2^12 steps.
+        that it does), and for weights of more than 2^18 steps.
         """
         if any(b is not None for b in target.biases):
             raise InputError(

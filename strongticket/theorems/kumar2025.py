@@ -131,7 +131,7 @@ EXACT = ExactNetwork(
             lambda layer, weights, grid: network.on_grid(layer, weights, grid),
         ),
         Hypothesis(
-            r"$M_i \le 2^{13}$ (of the construction, not of the proof)",
+            r"$M_i \le 2^{19}$ (of the construction, not of the proof)",
             lambda layer, size, grid: network.few_steps(layer, size, grid),
         ),
     ),
