@@ -15,3 +15,6 @@ from strongticket.construct._masked_source import masked_two_layer as masked_two
 from strongticket.construct._two_layer import LayerAccuracy as LayerAccuracy
 from strongticket.construct._two_layer import Objective as Objective
 from strongticket.construct._two_layer import two_layer as two_layer
+from strongticket.construct._two_neurons import BOTH_NEAR as BOTH_NEAR
+from strongticket.construct._two_neurons import PRODUCT as PRODUCT
+from strongticket.construct._two_neurons import two_neurons as two_neurons
