@@ -20,6 +20,17 @@ from strongticket.training import History
 
 FORMAT = "strongticket/lottery/v1"
 
+# What torch.load raises for bytes that are cut short, edited, or of something else.
+_UNREADABLE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+)
+
 
 class Rounds:
     """The folder of one run: ``start.pt`` and ``round-000.pt``, ``round-001.pt``, ...
@@ -90,7 +101,7 @@ class Rounds:
             found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
             if found["format"] != FORMAT:
                 raise KeyError("format")
-        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
+        except _UNREADABLE as error:
             raise FileError(f"{path} is no file of a lottery: {error!r}; delete it") from error
         if found["run"] != self._run:
             raise FileError(
