@@ -35,6 +35,7 @@ Source: lambda = 1/2 and the interval remainder are the differential relaxation 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -257,7 +258,7 @@ def _slopes(low: Floats, high: Floats) -> Floats:
     """About u / (u - l), the slope of the line over the ReLU's graph, as a short number."""
     wide = high - low
     share = np.divide(high, wide, out=np.zeros_like(high), where=wide > 0)
-    return np.clip(np.rint(share * SLOPES), 0, SLOPES) / SLOPES
+    return np.asarray(np.clip(np.rint(share * SLOPES), 0, SLOPES) / SLOPES)
 
 
 def _phases(low: Floats, high: Floats, factors: Floats) -> _Phases:
@@ -285,7 +286,7 @@ def _norm(vector: Floats) -> float:
     if top == 0:
         return 0.0
     unit = vector / top
-    return top * float(np.sqrt(float((unit * unit).sum()))) * GROW
+    return top * math.sqrt(float((unit * unit).sum())) * GROW
 
 
 def _pack(phases: _Phases, at: _Ellipsoid) -> dict[str, Any]:

@@ -234,7 +234,8 @@ def _through_relu(
     if layer.copy_of is not None:
         of_rows = [(*z_ends, (one, one))[t] for t in layer.copy_of]
     both = [
-        (min(l, l + dl), max(u, u + du)) for (l, u), (dl, du) in zip(of_rows, dz_ends, strict=True)
+        (min(low, low + below), max(high, high + above))
+        for (low, high), (below, above) in zip(of_rows, dz_ends, strict=True)
     ]
     slopes, unstable = _phases(said["target"], z_ends)
     halves, differing = _phases(said["difference"], both)
@@ -311,13 +312,11 @@ def _group(
             shares = [Fraction(int(v), SLOPES) for v in share]
             core = [a * b for a, b in zip(_core(masked, groups), shares, strict=True)]
             radius = _radius(masked, weights, groups, said["norms"])
-    powers = [
-        Fraction(int(v), SLOPES) * Fraction(2) ** int(w)
-        for v, w in zip(share, weights, strict=True)
-    ]
-    ints, exponent = _on_grid([*low, *high, *core, *powers])
-    parts = [np.array(ints[k * count : (k + 1) * count], object) for k in range(4)]
-    return Group(*parts, exponent, radius)
+    pairs = zip(share.tolist(), weights.tolist(), strict=True)
+    scale = [Fraction(v, SLOPES) * Fraction(2) ** w for v, w in pairs]
+    ints, exponent = _on_grid([*low, *high, *core, *scale])
+    at = [_vector(ints[k * count : (k + 1) * count]) for k in range(4)]
+    return Group(at[0], at[1], at[2], at[3], exponent, radius)
 
 
 def _weights(said: list[Any], count: int) -> Any:
