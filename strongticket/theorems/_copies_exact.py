@@ -95,7 +95,8 @@ def target_values(target: Target, x: Sequence[Fraction]) -> list[Big]:
         if b is not None:
             z = z + _fractions(b)
         values = np.maximum(z, 0) if i < target.depth - 1 else z
-        found.append(np.append(values, Fraction(1)) if i < target.depth - 1 else values)
+        last = i == target.depth - 1
+        found.append(values if last else np.array([*values.tolist(), Fraction(1)], object))
     return found
 
 

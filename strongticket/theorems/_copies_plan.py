@@ -107,7 +107,9 @@ class LayerPlan:
 
 def finer(accuracy: Fraction, scales: tuple[float, ...]) -> Fraction:
     """The accuracy less two steps of the grid of products, or of single weights."""
-    step = math.prod(map(Fraction, scales)) / (1 << 24 * len(scales))
+    step = Fraction(1)
+    for scale in scales:
+        step *= Fraction(scale) * GRID
     return accuracy - 2 * step
 
 
@@ -139,15 +141,28 @@ class Layers:
         """L."""
         return len(self.rows)
 
+    def accuracy(self, layer: int, amplification: Fraction) -> Fraction:
+        """eta_l for the product of the masses above the layer.
+
+        The first layer, whose errors are amplified most, may take half of epsilon. Beyond the
+        largest weight every accuracy asks for nothing: the empty subset meets it; and a layer
+        without inputs, or behind one without weights, is exact whatever its accuracy.
+        """
+        trivial = Fraction(self.largest[layer][0]) or Fraction(1, 4)
+        parts = 1 if self.depth == 1 else 2 * (self.depth - 1) if layer else 2
+        share = self.sums[layer] * amplification * parts
+        return Fraction(min(self.error / share, trivial)) if share else trivial
+
     @classmethod
     def of(cls, target: Target, error: Fraction, norms: Norms) -> Layers:
         """The numbers of a target whose output may err by `error` in its domain's norm."""
         layers = extended(target)
         box = isinstance(target.domain, Box)
+        inputs = activation_sums(target) if box else None
         sums = []
         for i, (w, b) in enumerate(layers):
             width = target.widths[i]
-            size = norms.sizes[i] * (width if box else root_up(width))
+            size = inputs[i] if inputs else norms.sizes[i] * root_up(width)
             one = w.shape[1] > width if i else b is not None
             sums.append(size + int(one))
         rows = [
@@ -169,13 +184,33 @@ class Layers:
         )
 
 
+def activation_sums(target: Target) -> list[Fraction]:
+    """Upper bounds on the sum of the absolute inputs of every layer, over a box, by intervals."""
+    domain = target.domain
+    assert isinstance(domain, Box)
+    low = np.full(target.widths[0], domain.low)
+    high = np.full(target.widths[0], domain.high)
+    found = []
+    for w, b in zip(target.weights, target.biases, strict=True):
+        size = np.maximum(np.abs(low), np.abs(high))
+        found.append(Fraction(math.fsum(size.tolist())) * UP)
+        wide, shift = w.astype(np.float64), np.zeros(len(w)) if b is None else b.astype(np.float64)
+        plus, minus = np.maximum(wide, 0.0), np.minimum(wide, 0.0)
+        # far above the rounding error of a sum of so many terms
+        slack = (np.abs(wide) @ size + np.abs(shift)) * ((len(size) + 8) * 2.0**-52) + 2.0**-1000
+        high_z = plus @ high + minus @ low + shift + slack
+        low_z = plus @ low + minus @ high + shift - slack
+        low, high = np.maximum(low_z, 0.0), np.maximum(high_z, 0.0)
+    return found
+
+
 def _one(present: bool) -> tuple[float, str]:
     return (1.0, "the constant 1") if present else (0.0, "")
 
 
 def root_up(value: int) -> Fraction:
     """A square root, rounded up by a little."""
-    return Fraction(math.isqrt(value << 80) + 1, 1 << 40)
+    return Fraction(math.isqrt(int(value) << 80) + 1, 1 << 40)
 
 
 def mass(
@@ -209,10 +244,7 @@ def counts(
     amplification = Fraction(1)
     for i in reversed(range(depth)):
         most = layers.largest[i]
-        trivial = Fraction(most[0]) or Fraction(1, 4)
-        share = layers.sums[i] * amplification * depth
-        # a layer without weights, or behind one, is exact whatever its accuracy
-        accuracy = min(layers.error / share, trivial) if share else trivial
+        accuracy = layers.accuracy(i, amplification)
         copies = below
         if i:
             chosen = scales[i] if scales else (_scale(most[0], accuracy),)

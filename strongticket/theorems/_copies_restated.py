@@ -136,16 +136,32 @@ def _sums(target: Target) -> list[Fraction]:
     """B_{l-1}, and 1 for the constant: what a weight error of 1 may add up to."""
     box = isinstance(target.domain, Box)
     size, norms = Fraction(target.domain.radius), Norms.of(target)
+    ends = [_ends(target.domain, target.widths[0])] if isinstance(target.domain, Box) else []
     later = [b is not None for b in target.biases]
     found = []
     for i, (w, b) in enumerate(zip(target.weights, target.biases, strict=True)):
         width = target.widths[i]
-        found.append((width if box else _root_up(width)) * size + int(any(later[i:])))
+        total = _root_up(width) * size
         if box:
-            exact = [[Fraction(x) for x in row] for row in w.astype(np.float64).tolist()]
-            norm = max(sum(map(abs, row)) for row in exact)
-            more = Fraction(0) if b is None else max(abs(Fraction(float(x))) for x in b)
-        else:
-            norm, more = norms.weights[i], norms.biases[i]  # rigorous: see test_norms
-        size = norm * size + more
+            total = sum((max(-x, y) for x, y in ends[-1]), Fraction(0))
+        found.append(total + int(any(later[i:])))
+        if box:
+            ends.append(_through(w, b, ends[-1]))
+        # norms rigorous: see test_norms
+        size = norms.weights[i] * size + norms.biases[i]
+    return found
+
+
+def _ends(domain: Box, width: int) -> list[tuple[Fraction, Fraction]]:
+    return [(Fraction(domain.low), Fraction(domain.high))] * width
+
+
+def _through(w: Any, b: Any, ends: list[tuple[Fraction, Fraction]]) -> list[Any]:
+    """The exact interval of every neuron behind its ReLU."""
+    found = []
+    for j, row in enumerate(w.astype(np.float64).tolist()):
+        low = high = Fraction(0) if b is None else Fraction(float(b[j]))
+        for weight, (x, y) in zip(map(Fraction, row), ends, strict=True):
+            low, high = low + min(weight * x, weight * y), high + max(weight * x, weight * y)
+        found.append((max(low, Fraction(0)), max(high, Fraction(0))))
     return found

@@ -157,3 +157,18 @@ def normal_distance() -> float:
         error = np.maximum(ends[:-1], ends[1:]) + curve + 2.0**-21
         worst = max(worst, float((error * density[1:]).max()))
     return worst * (1 + 2.0**-20)
+
+
+@functools.cache
+def product_moments(window: Fraction) -> tuple[float, float]:
+    """Mean, rounded down, and mean square, rounded up, of X where 0 < X <= window, else 0.
+
+    X = b relu(a) with a, b uniform on the grid: for each of the 2^23 positive a the odd b up to
+    window / a are summed in closed form. Terms are positive, so the roundings stay relative.
+    """
+    a = 2.0 * np.arange(1 << 23) + 1.0
+    most = np.minimum(np.floor(float(window) * 2.0**48 / a), 2.0**24 - 1)
+    count = np.floor((most + 1) / 2)
+    mean = float((a * count**2).sum()) * 2.0**-96
+    square = float((a**2 * count * (4 * count**2 - 1) / 3).sum()) * 2.0**-144
+    return mean * (1 - 2.0**-20), square * (1 + 2.0**-20)

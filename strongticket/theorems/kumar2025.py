@@ -119,7 +119,7 @@ EXACT = ExactNetwork(
         "$\\{\\pm 1, \\dots, \\pm A\\}$, A a power of two (signs, if A = 1), the second on "
         "$\\delta_i \\{\\pm 1, \\dots, \\pm M_i\\}$; and there are $N_i$ hidden neurons for each "
         "input. With probability at least $1 - \\delta$ each of these targets at once **equals** "
-        "some pruned network, at every input in $\\mathbb{R}^{d_0}$, if {bound}"
+        "some pruned network, at every input (every non-negative one where $g_1 = 1$), if {bound}"
     ),
     hypotheses=(
         ACCURACY,

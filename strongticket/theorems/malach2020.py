@@ -6,8 +6,10 @@ features; the best mask is hard to find.
 
 The paper's own constants are recalled and not read, so every number here is ours, with its proof in
 docs/theorems/proofs.md: WEIGHTS the paper's gadget at an explicit width, FEATURES and SAMPLES what
-neuron pruning can do, SINGLE_NEURON what it cannot, HARDNESS the reduction. RECALLED is the paper's
-impossibility (after Yehudai and Shamir, NeurIPS 2019), its constant unspecified.
+neuron pruning can do, SINGLE_NEURON what it cannot, HARDNESS the reduction. COUNT is the constructive
+theorem in the paper's own form, PRODUCT the same gadget with the best product, at a width of order
+1/epsilon. RECALLED is the paper's impossibility (after Yehudai and Shamir, NeurIPS 2019), its
+constant unspecified.
 """
 
 from __future__ import annotations
@@ -17,14 +19,17 @@ from typing import Any
 import sympy
 
 from strongticket.bounds import Bound, rational
+from strongticket.targets import Ball
 from strongticket.theorems import _finite_samples, _random_features
 from strongticket.theorems._best_mask import BestMask
 from strongticket.theorems._finite_samples import Samples
+from strongticket.theorems._network import RESOLUTION
 from strongticket.theorems._one_neuron import OneNeuron
 from strongticket.theorems._random_features import Features
 from strongticket.theorems._selection import MOST_STEPS
 from strongticket.theorems._single_neuron import SingleNeuron
 from strongticket.theorems._theorem import ACCURACY, CONFIDENCE, OURS, Hypothesis, Theorem
+from strongticket.theorems._two_neurons import BestProduct, PaperCount, toys
 
 PAPER = "Malach et al., ICML 2020, arXiv 2002.00585"
 RECALLED_FORM = "exact form and constants recalled"
@@ -32,6 +37,7 @@ RECALLED_FORM = "exact form and constants recalled"
 epsilon, delta, eta, C = sympy.symbols("epsilon delta eta_i C", positive=True)
 L, d_in, d_out, d, g = sympy.symbols("L d_in d_out d g", positive=True, integer=True)
 D = sympy.Symbol("D", nonnegative=True)
+b = sympy.Symbol("b", nonnegative=True, integer=True)
 _STEP = sympy.Rational(1, 1 << 24)
 
 
@@ -86,6 +92,142 @@ WEIGHTS = OneNeuron(
     ),
     law=r"\mathrm{U}[-1, 1]",
     proof="malach-weights",
+    false_bound="pools of one neuron, which serves one sign of its input only",
+    errata=(
+        "**E-12, the count.** The paper's rule costs 1/epsilon^2 neurons a weight; the best product "
+        "(`malach2020_product`) costs 1/epsilon, subset sums a logarithm.",
+    ),
+)
+
+n, s, W_i = sympy.symbols("n s W_i", positive=True)
+_HUGE = (
+    "Its width is explicit but astronomical: 2.7e10 neurons for ten inputs and outputs a layer, depth "
+    "2, epsilon 0.1, delta 0.01. So only toy sizes can ever be built, and the constants of the paper "
+    "are recalled, not quoted."
+)
+_ONE_TARGET = "failure probability of the random network, for one target"
+
+COUNT = PaperCount(
+    key="malach2020_count",
+    title="Weight pruning in the paper's own form: norm-one layers, two neurons for every weight",
+    source=f"{OURS}, reconstruction of {PAPER}, main theorem ({RECALLED_FORM})",
+    claim=(
+        "Let the target have depth L, no biases, $\\|W_i\\|_2 \\le 1$, at most n neurons a layer and "
+        "at most s weights that are not 0 a neuron, on the unit ball. Let the random network have "
+        "depth 2L, all weights uniform on the toolkit's grid in $(-1, 1)$, and $n s K$ neurons in "
+        "every second layer, K for each weight. For a fixed target, with probability at least "
+        "$1 - \\delta$, some pruned network is within $\\varepsilon \\le 1$ of it on the whole ball, "
+        "and each weight is two neurons with $|a \\mp w| \\le e$ and $|b \\mp 1| \\le e$, "
+        "$e = \\varepsilon / (4 s \\sqrt{n} L)$, if {bound}"
+    ),
+    hypotheses=(
+        Hypothesis(
+            r"$0 < \varepsilon \le 1$",
+            lambda epsilon: (
+                None
+                if ACCURACY.test(epsilon=epsilon) is None and epsilon <= 1
+                else f"epsilon must lie in (0, 1], got {epsilon!r}"
+            ),
+        ),
+        CONFIDENCE,
+        Hypothesis(
+            "the domain is a ball of radius at most 1",
+            lambda domain: (
+                None
+                if isinstance(domain, Ball) and domain.radius <= 1
+                else f"the domain must be Ball(r) with r <= 1, got {domain}; use malach2020.PRODUCT"
+            ),
+        ),
+        Hypothesis(
+            r"$\|W_i\|_2 \le 1$ in every layer",
+            lambda norms: (
+                None
+                if max(norms) <= 1
+                else f"every layer's spectral norm must be at most 1, the largest is "
+                f"{max(norms):.6g}; divide the layers by their norms, or use malach2020.PRODUCT"
+            ),
+        ),
+        Hypothesis(
+            r"$|w| \le 1$",
+            lambda entries: (
+                None if entries <= 1 else f"weights must be at most 1 in magnitude, got {entries:g}"
+            ),
+        ),
+        Hypothesis(
+            "no biases",
+            lambda biased: (
+                "the target must have no biases; use malach2020.PRODUCT" if biased else None
+            ),
+        ),
+    ),
+    bound=Bound(
+        "K",
+        sympy.log(2 * n * s * L / delta) / (epsilon / (8 * s * sympy.sqrt(n) * L) - _STEP) ** 2,
+        "sufficient",
+        domain=(
+            sympy.Le(epsilon, 1),
+            sympy.Gt(epsilon / (8 * s * sympy.sqrt(n) * L), _STEP),
+            sympy.Le(delta, 1),
+        ),
+        meanings=(
+            ("n", "neurons of a layer of the target, at most"),
+            ("s", "weights of a neuron that are not 0, at most"),
+            ("L", "depth of the target"),
+            ("epsilon", "sup error on the unit ball"),
+            ("delta", _ONE_TARGET),
+        ),
+    ),
+    law=r"\mathrm{U}[-1, 1]",
+    proof="malach-count",
+    extremal={"targets": toys()[:1], "epsilon": (1.0,)},
+    false_bound="pools of one neuron, which serves one sign of its input only",
+    errata=(f"**E-12, the count.** {_HUGE}",),
+    instead="malach2020_product",
+)
+PRODUCT = BestProduct(
+    key="malach2020_product",
+    title="Weight pruning, the neuron with the best product: width of order 1/epsilon",
+    source=f"{OURS}, after the gadget of {PAPER} ({RECALLED_FORM})",
+    claim=(
+        "Let the target and its accuracies $\\eta_i$ be as in "
+        "[the depth-2L theorem](#pensia-explicit), biases included. Let $W_i = s_a s_b / 4$ with "
+        "powers of two $s_a, s_b$ be at least $\\eta_i$ more than the largest weight and bias of "
+        "layer i. Let the random network have depth 2L, weights uniform on the toolkit's grid in "
+        "$(-s_a, s_a)$ and $(-s_b, s_b)$ in the two layers that stand for layer i, and $N_i$ hidden "
+        "neurons for each input (and for the bias). For a fixed target, with probability at least "
+        "$1 - \\delta$, taking for every weight and sign of its input the neuron with the nearest "
+        "product gives a pruned network within $\\varepsilon$ on the whole domain, if {bound}"
+    ),
+    hypotheses=(
+        ACCURACY,
+        CONFIDENCE,
+        Hypothesis("the 24-bit grid is fine enough for the accuracies", RESOLUTION.test),
+    ),
+    bound=Bound(
+        "N_i",
+        sympy.log(L * (g * d_in + b) * d_out / delta) / (eta * sympy.log(2) / (4 * W_i) - _STEP),
+        "sufficient",
+        domain=(
+            sympy.Le(g, 2),
+            sympy.Le(b, 1),
+            sympy.Le(eta, W_i),
+            sympy.Gt(eta, 6 * _STEP * W_i),
+            sympy.Le(delta, 1),
+        ),
+        meanings=(
+            ("L", "depth of the target"),
+            ("g", "number of sign groups: 1 where the layer's inputs are non-negative, else 2"),
+            ("d_in", "inputs of layer i"),
+            ("d_out", "outputs of layer i"),
+            ("b", "1 where layer i has a bias, else 0"),
+            ("W_i", "largest product served, a quarter of s_a times s_b"),
+            ("eta_i", "accuracy of every weight and bias of layer i"),
+            ("delta", _ONE_TARGET),
+        ),
+    ),
+    law=r"\mathrm{U}[-s_a, s_a],\ \mathrm{U}[-s_b, s_b]",
+    proof="malach-product",
+    extremal={"targets": toys(), "epsilon": (0.1,)},
     false_bound="pools of one neuron, which serves one sign of its input only",
 )
 
