@@ -32,7 +32,7 @@ def exact(network: Network, target: Target) -> Ticket:
 
     `network` has widths (d_0, H_1, d_1, H_2, ...), H_l a multiple of d_{l-1}, and laws with
     power-of-two scales; every weight of target layer l is a multiple of the product of the two
-    layers' units. The target has no biases. The ticket's error is 0 on all of R^d_0.
+    layers' units. The target has no biases. The ticket's error is 0 on the target's domain.
 
     Raises InputError where a weight is off the grid (with the nearest on it), and
     ConstructionError where a whole pool has no subset.
