@@ -35,8 +35,8 @@ from strongticket.verify._propagate import (
     Method,
     Proved,
 )
+from strongticket.verify._recheck._laws import LAWS, law_named
 from strongticket.verify._recheck._methods import COPIES
-from strongticket.verify._recheck._weights import LAWS, law_named
 from strongticket.verify._structure import structure
 
 FORMAT = 2

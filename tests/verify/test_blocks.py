@@ -375,11 +375,13 @@ UNREADABLE = {
     "a mask too many": (put("layers", 0, "masks", "layers.3.bias", pack_i4([])), "layers.3.bias"),
     "blocks of zero": (put("blocks", [4, 0]), "integers >= 1"),
     "block true": (put("blocks", [3, True]), "integers >= 1"),
-    "other law": (change_law("normal"), "knows the laws"),
+    "other law": (change_law("cauchy"), "knows the laws"),
     "grid without size": (change_law("grid"), "knows the laws"),
     "sized signs": (change_law("uniform3"), "knows the laws"),
     "grid of 3": (change_law("grid3"), "a power of two"),
     "grid too large": (change_law("grid33554432"), "a power of two"),
+    "log-uniform without size": (change_law("log_uniform"), "knows the laws"),
+    "log-uniform too wide": (change_law("log_uniform23553"), "1 to 23552 cells"),
     "law no name": (put("ticket", "network", "parameters", 0, "law", 7), "format 1 or 2"),
 }
 

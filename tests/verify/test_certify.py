@@ -423,10 +423,6 @@ BAD = {
         lambda: certify(PRUNED, target((2, 2), Box(0, 1))),
         r"widths \(2, 1\), the target has \(2, 2\)",
     ),
-    "other law": (
-        lambda: certify(keep(Network.mlp((2, 6, 1), laws=Normal(1.0), seed=0)), TARGET),
-        "recheck makes the weights of the laws uniform, .*; layers.0.weight has Normal",
-    ),
     "scale": (
         lambda: collapse(keep(Network.mlp((2, 6, 1), laws=Normal(0.3), seed=0))),
         "the law of layers.0.weight needs a power-of-two scale",

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ._errors import RefutedError, UnreadableError
 from ._file import need_keys, real, sizes
+from ._laws import LAWS, law_named
 
 GENERATOR = "philox4x32-10/v1"
 
@@ -30,53 +28,6 @@ def philox(seed: int, stream: int, blocks: Any) -> Any:
         x2, x3 = (p0 >> shift) ^ x3 ^ np.uint64(k1), p0 & low
         k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
     return np.stack([x0, x1, x2, x3], 1)
-
-
-@dataclass(frozen=True)
-class Law:
-    """Words to integer units, |unit| <= `largest` <= 2^24; weight = unit * 2^-grid * scale."""
-
-    units: Callable[[Any], Any]
-    grid: int
-    largest: int
-
-
-def uniform(_: int) -> Law:
-    """Odd multiples of 2^-24 in (-1, 1), all equally likely: the word's top 24 bits."""
-    return Law(lambda words: 2 * (words >> 8) + 1 - (1 << 24), 24, 1 << 24)
-
-
-def signed_constant(_: int) -> Law:
-    """1, or -1 where the word's top bit is set."""
-    return Law(lambda words: 1 - 2 * (words >> 31), 0, 1)
-
-
-def grid(largest: int) -> Law:
-    """-M, ..., -1, 1, ..., M, all equally likely: the top bits of a word, M a power of two."""
-    if not 1 <= largest <= 1 << 24 or largest & (largest - 1):
-        raise UnreadableError(f"a grid's largest unit is a power of two <= 2^24, not {largest}")
-
-    def units(words: Any) -> Any:
-        place = (words * (2 * largest)) >> 32  # 0, ..., 2 M - 1
-        return np.where(place < largest, place - largest, place - largest + 1)
-
-    return Law(units, 0, largest)
-
-
-# By name; a law whose name ends in a number takes that as its parameter.
-LAWS: dict[str, Callable[[int], Law]] = {
-    "uniform": uniform,
-    "signed_constant": signed_constant,
-    "grid": grid,
-}
-
-
-def law_named(name: str) -> Law | None:
-    """The law of that name, or None."""
-    found = re.fullmatch(r"([a-z_]+?)([1-9][0-9]{0,7})?", name)
-    if found is None or found[1] not in LAWS or (found[1] == "grid") != bool(found[2]):
-        return None
-    return LAWS[found[1]](int(found[2] or 0))
 
 
 class Parameter:
