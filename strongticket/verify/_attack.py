@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from strongticket.errors import InputError
 from strongticket.targets import Ball, Box, Target
 from strongticket.tickets import Ticket
-from strongticket.verify._certificate import _check
+from strongticket.verify._align import align, check_shapes
 from strongticket.verify._collapse import Collapsed, collapse
 from strongticket.verify._propagate import _common, _dyadic
 
 Floats = NDArray[np.float64]
-_Affine = tuple[Any, Any, Any]  # W+, W-, b in float64
+_FINALISTS, _POLISH = 10, 40
+_TINY = 2.0**-120  # what norms are divided by at the least; a float32
+_PLACES = np.array([0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0])  # along a line, 0 first
 
 
 @dataclass(frozen=True)
@@ -49,93 +51,204 @@ def attack(
 ) -> Attack:
     """Maximise |f(x) - g(x)| over the domain by projected gradient ascent from random starts.
 
-    Every start ascends one output's difference, up or down. The best input that any step visited
-    is evaluated in exact arithmetic on the collapsed network. It can only miss the maximum, so it
+    Every start ascends one output's difference, up or down. From the best inputs visited, the
+    difference (piecewise linear) is then followed along lines to the best corners. The winner is
+    evaluated in exact arithmetic on the collapsed network. It can only miss the maximum, so it
     is a lower bound. `layers` saves collapsing again (a certificate has them).
     """
     if starts < 1 or steps < 0:
         raise InputError(f"attack needs starts >= 1 and steps >= 0, got {starts=}, {steps=}")
     layers = collapse(ticket) if layers is None else layers
-    _check(layers, target)
+    check_shapes(layers, target)
     pair = _Pair(target, layers)
-    generator = np.random.default_rng(seed)
-    domain, d = target.domain, target.widths[0]
-    if isinstance(domain, Box):
-        centre, reach = (domain.low + domain.high) / 2, (domain.high - domain.low) / 2
-        x = centre + reach * generator.uniform(-1, 1, (starts, d))
-        x = np.clip(x, domain.low, domain.high)  # the line above rounds
-    else:
-        centre, reach = 0.0, domain.radius
-        x = generator.standard_normal((starts, d))
-        x *= reach / np.linalg.norm(x, axis=1, keepdims=True)
-    output = np.arange(starts) // 2 % target.widths[-1]
-    sign = np.where(np.arange(starts) % 2 == 0, 1.0, -1.0)
-    best, found = -1.0, x[0]
+    climb = _Climb(target, pair, starts, np.random.default_rng(seed))
     for step in range(steps + 1):
-        difference, gradient = pair.ascend(x, output, sign)
-        size = np.abs(difference).max(1)
-        if size.max() > best:
-            best, found = float(size.max()), x[int(size.argmax())].copy()
-        rate = reach * (0.5 * (1 - step / (steps + 1)) + 0.002)
-        if isinstance(domain, Box):
-            x = np.clip(x + rate * np.sign(gradient), domain.low, domain.high)
-        else:
-            norm = np.linalg.norm(gradient, axis=1, keepdims=True)
-            x = x + rate * gradient / np.maximum(norm, 1e-300)
-            x *= np.minimum(1.0, reach / np.maximum(np.linalg.norm(x, axis=1), 1e-300))[:, None]
+        climb.visit()
+        climb.step(0.5 * (1 - step / (steps + 1)) + 0.002)
         if progress is not None:
             progress("attack", step, steps)
-    found = _inside(target, found)
+    found = _inside(target, climb.polished(min(steps, _POLISH)))
     return Attack(found, _distance(target, layers, found))
 
 
+class _Climb:
+    """All starts at once: where each is, and the best input that each has visited."""
+
+    def __init__(self, target: Target, pair: _Pair, starts: int, rng: np.random.Generator) -> None:
+        self.domain, self.pair = target.domain, pair
+        d = target.widths[0]
+        if isinstance(self.domain, Box):
+            centre = (self.domain.low + self.domain.high) / 2
+            reach = (self.domain.high - self.domain.low) / 2
+            x = self._project(centre + reach * rng.uniform(-1, 1, (starts, d)))
+        else:
+            reach = self.domain.radius
+            x = rng.standard_normal((starts, d))
+            x *= reach / np.linalg.norm(x, axis=1, keepdims=True)
+        self.reach, self.x = reach, x.astype(pair.dtype)
+        self.output = np.arange(starts) // 2 % target.widths[-1]
+        self.sign = np.where(np.arange(starts) % 2 == 0, 1.0, -1.0).astype(pair.dtype)
+        self.best, self.value = self.x.copy(), np.full(starts, -np.inf)
+
+    def visit(self) -> None:
+        """Keep every input that is the best of its start so far."""
+        self.state = self.pair.run(self.x)
+        value = self._size(self.state.difference)
+        better = value > self.value
+        self.value = np.where(better, value, self.value)
+        self.best[better] = self.x[better]
+
+    def step(self, rate: float) -> None:
+        """Up the gradient of each start's own output; on a ball, of the Euclidean norm."""
+        weights = np.zeros_like(self.state.difference)
+        weights[np.arange(len(weights)), self.output] = self.sign
+        if not isinstance(self.domain, Box):
+            norm = np.linalg.norm(self.state.difference, axis=1, keepdims=True)
+            weights = np.where(norm > 0, self.state.difference, weights)
+            weights /= np.where(norm > 0, norm, 1)
+        gradient = self.pair.gradient(self.x, self.state, weights)
+        if isinstance(self.domain, Box):
+            gradient = np.sign(gradient)
+        else:
+            norm = np.linalg.norm(gradient, axis=1, keepdims=True)
+            gradient /= np.maximum(norm, _TINY)
+        self.x = self._project(self.x + (rate * self.reach) * gradient).astype(self.pair.dtype)
+
+    def polished(self, rounds: int) -> Floats:
+        """The best input, after a search along the lines to the best corners of the best starts.
+
+        The corner (on a ball, the point of the sphere) is the best one for the ReLUs' present
+        phases. Where the largest difference changes its output or its sign, so does the line.
+        """
+        top = np.argsort(-self.value, kind="stable")[:_FINALISTS]
+        x = self.best[top].astype(np.float64)
+        for _ in range(rounds):
+            state = self.pair.run(x.astype(self.pair.dtype))
+            weights = state.difference
+            if isinstance(self.domain, Box):
+                output = np.abs(weights).argmax(1)[:, None] == np.arange(weights.shape[1])
+                weights = np.where(output, np.where(weights < 0, -1, 1), 0)
+            weights = weights.astype(self.pair.dtype)
+            gradient = self.pair.gradient(x.astype(self.pair.dtype), state, weights)
+            corner = self._corner(x, gradient)
+            line = x + _PLACES[:, None, None] * (corner - x)
+            values = self.pair.run(line.reshape(-1, x.shape[1]).astype(self.pair.dtype)).difference
+            size = self._size(values).reshape(len(_PLACES), len(x))
+            place = size.argmax(0)
+            if not place.any():  # no line leads up
+                break
+            x = line[place, np.arange(len(x))]
+        value = self._size(self.pair.run(x.astype(self.pair.dtype)).difference)
+        return np.asarray(self._project(x[int(value.argmax())][None])[0], np.float64)
+
+    def _size(self, difference: Floats) -> Floats:
+        if isinstance(self.domain, Box):
+            return np.asarray(np.abs(difference).max(1))
+        return np.asarray(np.linalg.norm(difference, axis=1))
+
+    def _corner(self, x: Floats, gradient: Floats) -> Floats:
+        if isinstance(self.domain, Box):
+            ends = np.where(gradient > 0, self.domain.high, self.domain.low)
+            return np.asarray(np.where(gradient == 0, x, ends))
+        norm = np.linalg.norm(gradient, axis=1, keepdims=True).astype(np.float64)
+        return np.asarray(np.where(norm > 0, self.reach * gradient / np.maximum(norm, 1e-300), x))
+
+    def _project(self, x: Floats) -> Floats:
+        if isinstance(self.domain, Box):
+            return np.asarray(np.clip(x, self.domain.low, self.domain.high))
+        norm = np.maximum(np.linalg.norm(x, axis=1), _TINY)
+        return np.asarray(x * np.minimum(1.0, self.reach / norm)[:, None])
+
+
+@dataclass(frozen=True)
+class _State:
+    """Differences of the outputs (starts, d_L) and the phases of the neurons on the way."""
+
+    difference: Floats
+    phases: list[tuple[Any, Any]]
+
+
 class _Pair:
-    """f and g side by side in float64, with the gradient of one output's difference."""
+    """f and the difference g - f, propagated beside each other.
+
+    A difference of 1e-6 of the outputs is lost where two float32 networks are subtracted, but not
+    where it is a quantity of its own. So float32 is enough, at half the time.
+    """
 
     def __init__(self, target: Target, layers: Sequence[Collapsed]) -> None:
-        self.f: list[_Affine] = []
-        self.g: list[_Affine] = []
-        for i, layer in enumerate(layers):
-            scale = 2.0**layer.exponent
-            bias = target.biases[i]
-            w = target.weights[i].astype(np.float64)
-            b = np.zeros(len(w)) if bias is None else bias.astype(np.float64)
-            self.f.append((w, w, b))
-            self.g.append((layer.plus * scale, layer.minus * scale, layer.bias * scale))
+        pairs = align(target, layers)
+        arrays = [
+            [
+                np.ldexp(a.astype(np.float64), at.exponent)
+                for a in (
+                    at.w,
+                    at.b,
+                    at.plus - at.wanted,
+                    at.minus - at.wanted,
+                    at.carry,
+                    at.b_hat - at.wanted_bias,
+                )
+            ]
+            for at in pairs
+        ]
+        sizes = [float(np.abs(a).max(initial=0.0)) for layer in arrays for a in layer]
+        reach = target.domain.radius
+        mild = all(size == 0 or 1e-9 < size < 1e4 for size in (*sizes, reach))
+        self.dtype = np.dtype(np.float32 if mild and len(layers) <= 6 else np.float64)
+        self.layers = [[a.astype(self.dtype) for a in layer] for layer in arrays]
+        self.copies = [at.copy_of for at in pairs]
+        self.signed = not target.domain.nonnegative
 
-    def ascend(self, x: Floats, output: NDArray[Any], sign: Floats) -> tuple[Floats, Floats]:
-        """G - f (starts, d_L) and the gradient (starts, d_0) of sign * (g - f)[output]."""
-        y_g, grad_g = self._run(self.g, x, output, sign)
-        y_f, grad_f = self._run(self.f, x, output, sign)
-        return y_g - y_f, grad_g - grad_f
-
-    @staticmethod
-    def _run(
-        layers: list[_Affine], x: Floats, output: NDArray[Any], sign: Floats
-    ) -> tuple[Floats, Floats]:
-        negative = x < 0
-        y, active = x, []
-        for i, (plus, minus, b) in enumerate(layers):
-            if i == 0 and minus is not plus and negative.any():
-                y = np.where(negative, 0.0, x) @ plus.T + np.where(negative, x, 0.0) @ minus.T + b
+    def run(self, x: Floats) -> _State:
+        """Both networks at inputs (starts, d_0)."""
+        h, delta = x, None
+        phases: list[tuple[Any, Any]] = []
+        for i, (w, b, plus, minus, carry, bias) in enumerate(self.layers):
+            if i == 0 and self.signed:
+                dz = np.maximum(h, 0) @ plus.T + np.minimum(h, 0) @ minus.T + bias
             else:
-                y = y @ plus.T + b
-            if i < len(layers) - 1:
-                active.append(y > 0)
-                y = np.maximum(y, 0.0)
-        grad = layers[-1][0][output] * sign[:, None] if len(layers) > 1 else None
-        for i in range(len(layers) - 2, -1, -1):
-            assert grad is not None
-            grad = np.where(active[i], grad, 0.0)
-            if i:
-                grad = grad @ layers[i][0]
-        plus, minus, _ = layers[0]
-        if grad is None:  # one layer: the outputs are the rows themselves
-            grad = np.zeros((len(x), len(plus)))
-            grad[np.arange(len(x)), output] = sign
-        if minus is plus or not negative.any():
-            return y, grad @ plus
-        return y, np.where(negative, grad @ minus, grad @ plus)
+                dz = h @ plus.T + bias
+            if delta is not None:
+                dz += delta @ carry.T
+            if i == len(self.layers) - 1:
+                return _State(dz, phases)
+            z = h @ w.T + b
+            zc = z if self.copies[i] is None else _extended(z)[:, self.copies[i]]
+            delta = np.where(zc > 0, np.maximum(dz, -zc), np.maximum(zc + dz, 0))
+            phases.append((z > 0, zc + dz > 0))
+            h = np.maximum(z, 0)
+        raise AssertionError("a target has a layer")
+
+    def gradient(self, x: Floats, state: _State, weights: Floats) -> Floats:
+        """Of <weights, difference> at x, row by row."""
+        of_dz, of_z = weights, None
+        for i in range(len(self.layers) - 1, -1, -1):
+            w, _, plus, minus, carry, _ = self.layers[i]
+            of_h = of_dz @ plus
+            if of_z is not None:
+                of_h += of_z @ w
+            if i == 0:
+                if not self.signed:
+                    return of_h
+                below = of_dz @ minus if of_z is None else of_dz @ minus + of_z @ w
+                return np.asarray(np.where(x < 0, below, of_h))
+            on, above = state.phases[i - 1]
+            of_delta, copies = of_dz @ carry, self.copies[i - 1]
+            of_dz = of_delta * above
+            if copies is None:
+                of_z = of_h * on + (of_dz - of_delta * on)
+            else:
+                # Through z of the neuron that a copy stands for; the constant has none.
+                own = _extended(on)[:, copies]
+                more = np.zeros((len(x), on.shape[1] + 1), x.dtype)
+                np.add.at(more.T, copies, (of_dz - of_delta * own).T)
+                of_z = of_h * on + more[:, :-1]
+        raise AssertionError("a target has a layer")
+
+
+def _extended(z: NDArray[Any]) -> NDArray[Any]:
+    """The columns of z and the constant 1."""
+    return np.hstack([z, np.ones((len(z), 1), z.dtype)])
 
 
 def _inside(target: Target, x: Floats) -> Floats:
