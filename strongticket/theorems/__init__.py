@@ -35,6 +35,8 @@ THEOREMS: tuple[Theorem, ...] = (
     pensia2020.EXPLICIT,
     pensia2020.LOWER,
     malach2020.WEIGHTS,
+    malach2020.COUNT,
+    malach2020.PRODUCT,
     malach2020.FEATURES,
     malach2020.SAMPLES,
     malach2020.SINGLE_NEURON,

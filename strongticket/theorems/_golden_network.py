@@ -202,12 +202,12 @@ class GoldenNetwork(Theorem):
         for k, groups, d_in, d_out, biased, depth, delta in (
             (1, 1, 1, 1, 0, 1, 0.99),
             (9, 2, 3, 70, 1, 3, 0.01),
-            (25, 1, 784, 500, 0, 2, 1e-12),
+            (30, 1, 784, 500, 0, 2, 1e-12),
         ):
             plan = GoldenPlan(d_in, d_out, bool(biased), groups, 0.1, 1.0, k)
             n = self.pool(plan, depth, delta)
             events = 2 * k * (groups * d_in * d_out + biased * d_out) * depth
-            rate = (1 - interval(Fraction(1, 4096)) - ((1 + root) / 2) ** k / 2**22) / (4 * k)
+            rate = (1 - interval(Fraction(1, 4096)) - ((1 + root) / 2) ** k / 2**23) / (4 * k)
             need = log(interval(Fraction(events) / Fraction(delta)))
             if not ((n * rate - need).a >= 0 > ((n - 1) * rate - need).b):
                 return (False, f"N = {n} is not the least at k = {k}"), RECOMPUTES

@@ -38,7 +38,7 @@ from strongticket.theorems._restated import interval, intervals
 from strongticket.theorems._theorem import Theorem
 
 Ints = NDArray[np.int64]
-MOST = 25  # digits for which the grid's loss is stated and counted
+MOST = 30  # digits for which the grid's loss is stated and counted
 UNIT = 1 << 24
 
 
@@ -55,7 +55,7 @@ def below_power(ratio: Fraction, i: int) -> bool:
 
 
 def least_digits(ratio: Fraction) -> int | None:
-    r"""The least k with :math:`\gamma^{k-1} \le` ratio; None where it exceeds 25."""
+    r"""The least k with :math:`\gamma^{k-1} \le` ratio; None where it exceeds 30."""
     return next((k for k in range(1, MOST + 1) if below_power(ratio, k - 1)), None)
 
 
@@ -110,7 +110,7 @@ class GoldenSampling(Theorem):
 
     def _least(self) -> Finding:
         log, cases = intervals().log, 0
-        for k, delta in itertools.product((1, 2, 7, 25), (0.99, 0.5, 0.01, 1e-12)):
+        for k, delta in itertools.product((1, 2, 7, 30), (0.99, 0.5, 0.01, 1e-12)):
             n, tau = self.bound(k=k, delta=delta), _loss(k)
             need = 2 * k * log(interval(Fraction(2 * k) / Fraction(delta)))
             if not ((n * (1 - tau) - need).a >= 0 > ((n - 1) * (1 - tau) - need).b):
@@ -218,9 +218,9 @@ def bins_counted(digits: range) -> Finding:
 
 
 def _loss(k: int) -> Any:
-    """The loss tau = 2^-12 + 2^-22 phi^k, an interval."""
+    """The loss tau = 2^-12 + 2^-23 phi^k, an interval."""
     root = intervals().sqrt(interval(5))
-    return interval(Fraction(1, 4096)) + ((1 + root) / 2) ** k / 2**22
+    return interval(Fraction(1, 4096)) + ((1 + root) / 2) ** k / 2**23
 
 
 def _golden() -> Finding:
@@ -230,7 +230,7 @@ def _golden() -> Finding:
 
 
 def too_fine(ratio: Fraction) -> str | None:
-    """Why an accuracy, in units of the scale, is beyond 25 digits; None where it is not."""
+    """Why an accuracy, in units of the scale, is beyond 30 digits; None where it is not."""
     if least_digits(ratio) is not None:
         return None
     return (

@@ -5,10 +5,10 @@ depth can be pruned to a target weight by weight; pruning whole neurons is only 
 features; the best mask is hard to find.
 
 The paper's own constants are recalled and not read, so every number here is ours, with its proof in
-docs/theorems/proofs.md: WEIGHTS the paper's gadget at an explicit width, FEATURES and SAMPLES what
-neuron pruning can do, SINGLE_NEURON what it cannot, HARDNESS the reduction. COUNT is the constructive
-theorem in the paper's own form, PRODUCT the same gadget with the best product, at a width of order
-1/epsilon. RECALLED is the paper's impossibility (after Yehudai and Shamir, NeurIPS 2019), its
+docs/theorems/proofs.md and proofs-malach2020.md: WEIGHTS the paper's gadget at an explicit width,
+COUNT the same in the paper's own form, PRODUCT with the best product instead, at a width of order
+1/epsilon; FEATURES and SAMPLES what neuron pruning can do, SINGLE_NEURON what it cannot, HARDNESS
+the reduction. RECALLED is the paper's impossibility (after Yehudai and Shamir, NeurIPS 2019), its
 constant unspecified.
 """
 
@@ -94,16 +94,16 @@ WEIGHTS = OneNeuron(
     proof="malach-weights",
     false_bound="pools of one neuron, which serves one sign of its input only",
     errata=(
-        "**E-12, the count.** The paper's rule costs 1/epsilon^2 neurons a weight; the best product "
-        "(`malach2020_product`) costs 1/epsilon, subset sums a logarithm.",
+        "**E-12, the count.** The paper's rule costs of order 1/epsilon^2 neurons a weight; the "
+        "best product (`malach2020_product`) 1/epsilon, subset sums a logarithm.",
     ),
 )
 
 n, s, W_i = sympy.symbols("n s W_i", positive=True)
 _HUGE = (
-    "Its width is explicit but astronomical: 2.7e10 neurons for ten inputs and outputs a layer, depth "
-    "2, epsilon 0.1, delta 0.01. So only toy sizes can ever be built, and the constants of the paper "
-    "are recalled, not quoted."
+    "The width is explicit but astronomical: 2.7e10 neurons for ten inputs and outputs a layer, "
+    "depth 2, epsilon 0.1, delta 0.01. So only toy sizes can ever be built. The constants of the "
+    "paper are recalled, not quoted."
 )
 _ONE_TARGET = "failure probability of the random network, for one target"
 
@@ -112,12 +112,12 @@ COUNT = PaperCount(
     title="Weight pruning in the paper's own form: norm-one layers, two neurons for every weight",
     source=f"{OURS}, reconstruction of {PAPER}, main theorem ({RECALLED_FORM})",
     claim=(
-        "Let the target have depth L, no biases, $\\|W_i\\|_2 \\le 1$, at most n neurons a layer and "
-        "at most s weights that are not 0 a neuron, on the unit ball. Let the random network have "
-        "depth 2L, all weights uniform on the toolkit's grid in $(-1, 1)$, and $n s K$ neurons in "
-        "every second layer, K for each weight. For a fixed target, with probability at least "
-        "$1 - \\delta$, some pruned network is within $\\varepsilon \\le 1$ of it on the whole ball, "
-        "and each weight is two neurons with $|a \\mp w| \\le e$ and $|b \\mp 1| \\le e$, "
+        "Let the target have depth L, no biases, $\\|W_i\\|_2 \\le 1$, at most n neurons a layer "
+        "and at most s weights that are not 0 a neuron, on the unit ball. Let the random network "
+        "have depth 2L, weights uniform on the toolkit's grid in $(-1, 1)$, and $n s K$ neurons "
+        "in every second layer, K for each weight. For a fixed target, with probability at least "
+        "$1 - \\delta$, some pruned network is within $\\varepsilon \\le 1$ of it on the whole "
+        "ball, and each weight is two neurons with $|a \\mp w| \\le e$ and $|b \\mp 1| \\le e$, "
         "$e = \\varepsilon / (4 s \\sqrt{n} L)$, if {bound}"
     ),
     hypotheses=(
@@ -193,10 +193,10 @@ PRODUCT = BestProduct(
         "[the depth-2L theorem](#pensia-explicit), biases included. Let $W_i = s_a s_b / 4$ with "
         "powers of two $s_a, s_b$ be at least $\\eta_i$ more than the largest weight and bias of "
         "layer i. Let the random network have depth 2L, weights uniform on the toolkit's grid in "
-        "$(-s_a, s_a)$ and $(-s_b, s_b)$ in the two layers that stand for layer i, and $N_i$ hidden "
-        "neurons for each input (and for the bias). For a fixed target, with probability at least "
-        "$1 - \\delta$, taking for every weight and sign of its input the neuron with the nearest "
-        "product gives a pruned network within $\\varepsilon$ on the whole domain, if {bound}"
+        "$(-s_a, s_a)$ and $(-s_b, s_b)$ in the two layers that stand for layer i, and $N_i$ "
+        "hidden neurons for each input (and for the bias). For a fixed target, with probability at "
+        "least $1 - \\delta$, taking for every weight and sign of its input the neuron with the "
+        "nearest product gives a pruned network within $\\varepsilon$ on the domain, if {bound}"
     ),
     hypotheses=(
         ACCURACY,

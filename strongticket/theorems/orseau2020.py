@@ -34,8 +34,8 @@ b = sympy.Symbol("b", nonnegative=True, integer=True)
 
 
 def _loss(digits: sympy.Symbol) -> sympy.Expr:
-    """tau: what the grid costs a bin, as a part of its probability; counted for k <= 25."""
-    return sympy.Rational(1, 4096) + sympy.GoldenRatio**digits / 2**22
+    """tau: what the grid costs a bin, as a part of its probability; counted for k <= 30."""
+    return sympy.Rational(1, 4096) + sympy.GoldenRatio**digits / 2**23
 
 
 _DIGITS = "digits; the accuracy is $s\\gamma^{k-1}$, with $\\gamma = (\\sqrt5 - 1)/2$"
@@ -46,7 +46,7 @@ SAMPLES = GoldenSampling(
     title="Log-uniform weights and the golden-ratio greedy: all targets at once, in linear time",
     source=f"{OURS}; the mechanism of {PAPER} (recalled)",
     claim=(
-        "Let $\\gamma = (\\sqrt5 - 1)/2$, $s$ a power of two, $1 \\le k \\le 25$, and let n "
+        "Let $\\gamma = (\\sqrt5 - 1)/2$, $s$ a power of two, $1 \\le k \\le 30$, and let n "
         "independent weights be log-uniform on the toolkit's grid, of either sign, their "
         "magnitudes between $s\\gamma^k$ and $s$. With probability at least $1 - \\delta$ the "
         "greedy, which walks through the weights bin by bin and subtracts what it can, leaves of "
@@ -56,7 +56,7 @@ SAMPLES = GoldenSampling(
         TOLERANCE,
         CONFIDENCE,
         Hypothesis(
-            r"$\eta \ge \gamma^{24}$ for s = 1, so that $k \le 25$",
+            r"$\eta \ge \gamma^{29}$ for s = 1, so that $k \le 30$",
             lambda eta: too_fine(rational(eta)),
         ),
     ),
@@ -64,7 +64,7 @@ SAMPLES = GoldenSampling(
         "n",
         2 * k * sympy.log(2 * k / delta) / (1 - _loss(k)),
         "sufficient",
-        domain=(sympy.Le(k, 25), sympy.Lt(delta, 1)),
+        domain=(sympy.Le(k, 30), sympy.Lt(delta, 1)),
         meanings=(("k", _DIGITS), ("delta", _DELTA)),
     ),
     law=r"\pm\mathrm{LogU}[s\gamma^k, s]",
@@ -81,7 +81,7 @@ NETWORK = GoldenNetwork(
         "Let the target and the accuracies $\\eta_i$ of its weights and biases be as in "
         "[the depth-2L theorem](#pensia-explicit), on a ball or a box, with norms of any size. Let "
         "$s_i$ be a power of two with $s_i/\\gamma$ at least the largest weight and bias of layer "
-        "i, and $k_i \\le 25$ such that $s_i(\\gamma^{k_i - 1} + 2^{-24}) \\le \\eta_i$. Let the "
+        "i, and $k_i \\le 30$ such that $s_i(\\gamma^{k_i - 1} + 2^{-24}) \\le \\eta_i$. Let the "
         "random network have depth 2L, signs $\\pm1$ in the first of the two layers that stand for "
         "layer i, log-uniform weights on the toolkit's grid of either sign and of magnitudes "
         "between $s_i\\gamma^{k_i}$ and $s_i$ in the second, and $N_i$ hidden neurons for each "
@@ -92,14 +92,14 @@ NETWORK = GoldenNetwork(
     hypotheses=(
         ACCURACY,
         CONFIDENCE,
-        Hypothesis("25 digits are enough for the accuracy of every layer", RESOLUTION.test),
+        Hypothesis("30 digits are enough for the accuracy of every layer", RESOLUTION.test),
     ),
     bound=Bound(
         "N_i",
         4 * k_i * sympy.log(2 * k_i * L * (g * d_in + b) * d_out / delta) / (1 - _loss(k_i)),
         "sufficient",
         domain=(
-            sympy.Le(k_i, 25),
+            sympy.Le(k_i, 30),
             sympy.Le(g, 2),
             sympy.Le(b, 1),
             sympy.Lt(delta, 1),

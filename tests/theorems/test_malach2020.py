@@ -177,6 +177,8 @@ def test_all_are_listed() -> None:
     keys = [theorem.key for theorem in THEOREMS if theorem.key.startswith("malach2020_")]
     assert [key.removeprefix("malach2020_") for key in keys] == [
         "weights",
+        "count",
+        "product",
         "features",
         "samples",
         "single_neuron",
