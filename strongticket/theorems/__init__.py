@@ -4,7 +4,10 @@ from strongticket.theorems import burkholz2022 as burkholz2022
 from strongticket.theorems import dacunha2022 as dacunha2022
 from strongticket.theorems import diffenderfer2021 as diffenderfer2021
 from strongticket.theorems import kumar2025 as kumar2025
+from strongticket.theorems import gadhikar2023 as gadhikar2023
 from strongticket.theorems import malach2020 as malach2020
+from strongticket.theorems import natale2024 as natale2024
+from strongticket.theorems import otsuka2024 as otsuka2024
 from strongticket.theorems import orseau2020 as orseau2020
 from strongticket.theorems import pensia2020 as pensia2020
 from strongticket.theorems import random_subset_sum as random_subset_sum
@@ -52,4 +55,15 @@ THEOREMS: tuple[Theorem, ...] = (
     diffenderfer2021.MEAN,
     sreenivasan2022.RECALLED,
     sreenivasan2022.DOUBLING,
+    natale2024.SUBSETS,
+    natale2024.NETWORK,
+    natale2024.PAIRS,
+    natale2024.EXPLICIT,
+    natale2024.LOWER,
+    gadhikar2023.RECALLED,
+    gadhikar2023.SAMPLES,
+    gadhikar2023.EXPLICIT,
+    gadhikar2023.REALISABLE,
+    otsuka2024.RECALLED,
+    otsuka2024.EXPLICIT,
 )

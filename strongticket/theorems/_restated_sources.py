@@ -166,7 +166,7 @@ def reserved(n: int, f: Fraction, lam: Fraction, delta: Fraction) -> int:
     """The least m with 2 phi^n r^m <= delta."""
     push, pull = locked_moments(f, lam)
     least = (intervals().log(interval(2 / delta)) + n * push) / -pull
-    return math.ceil(least.b)
+    return math.ceil(float(least.b))
 
 
 def least_copies(bound: Bound) -> Finding:

@@ -108,7 +108,7 @@ class VariantTheorem(TwoLayerTheorem):
         for i, (inputs, outputs) in enumerate(itertools.pairwise(shape.widths)):
             root = Fraction(math.sqrt(inputs * outputs))
             eta = min(q / root * _plan.SAFETY, Fraction(1, 2))
-            scales = _plan.least_scales(2 + (0 if self.whole else eta), ratio)
+            scales = _plan.least_scales(Fraction(2) + (0 if self.whole else eta), ratio)
             window = ratio * Fraction(scales[0]) * Fraction(scales[1])
             plan = LayerPlan(
                 inputs=inputs,
