@@ -459,6 +459,7 @@ UNREADABLE = {
     "scale huge": (change_parameter(0, scale=float.hex(2.0**200)), "knows the laws "),
     "generator": (change_network(generator="mt19937"), "makes weights by philox4x32-10/v1"),
     "more about the claim": (put("claim", "surely", "yes"), "surely"),
+    "a witness that nobody reads": (put("claim", "witness", {}), "witness"),
     "more in a layer": (put("layers", 0, "more", 1), "more"),
     "more in all": (put("more", 1), "more"),
     "no target": (drop("target"), "certificate"),

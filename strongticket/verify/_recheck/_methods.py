@@ -13,22 +13,26 @@ from fractions import Fraction
 from typing import Any
 
 from ._errors import RefutedError
+from ._file import need_keys
 from ._layers import Layer
 from ._propagate import differential_interval, weight_error_ball, weight_error_box
 from ._relaxation import linear_relaxation, spectral_relaxation
 
 Domain = dict[str, Any]
 Claim = dict[str, Any]
+PLAIN = "bound epsilon method norm"  # a claim without a witness: what else it says is read here
 Method = Callable[[list[Layer], Domain, Claim], list[Fraction] | Fraction]
 
 
 def _differential_interval(layers: list[Layer], domain: Domain, claim: Claim) -> list[Fraction]:
+    need_keys(claim, PLAIN)
     if domain["kind"] != "box":
         raise RefutedError(f"{claim['method']!r} proves nothing on a {domain['kind']}")
     return differential_interval(layers, domain)
 
 
 def _weight_error(layers: list[Layer], domain: Domain, claim: Claim) -> list[Fraction]:
+    need_keys(claim, PLAIN)
     method = weight_error_box if domain["kind"] == "box" else weight_error_ball
     return method(layers, domain)
 
