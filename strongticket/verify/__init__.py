@@ -10,6 +10,8 @@ from strongticket.verify._certificate import Certificate as Certificate
 from strongticket.verify._certificate import certify as certify
 from strongticket.verify._collapse import Collapsed as Collapsed
 from strongticket.verify._collapse import collapse as collapse
+from strongticket.verify._linear import LINEAR as LINEAR
+from strongticket.verify._linear import SPECTRAL as SPECTRAL
 from strongticket.verify._propagate import DIFFERENTIAL_INTERVAL as DIFFERENTIAL_INTERVAL
 from strongticket.verify._propagate import WEIGHT_ERROR as WEIGHT_ERROR
 from strongticket.verify._recheck import Recheck as Recheck

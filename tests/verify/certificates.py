@@ -22,7 +22,7 @@ from strongticket.laws import Uniform
 from strongticket.networks import Network
 from strongticket.targets import Ball, Box, Target
 from strongticket.tickets import Ticket
-from strongticket.verify import Certificate, certify
+from strongticket.verify import DIFFERENTIAL_INTERVAL, WEIGHT_ERROR, Certificate, certify
 from strongticket.verify._certificate import pack, seal
 
 Document = dict[str, Any]
@@ -58,7 +58,8 @@ def ticket(of: Target, pool: int = 40, accuracy: float = 0.02, seed: int = 5) ->
 def small(domain: Box | Ball | None = None, seed: int = 0) -> Certificate:
     """A certificate of a 2-2-1 network of a few hundred random weights."""
     of = target((2, 2, 1), domain or Box(-1.0, 0.5), seed=seed)
-    return certify(ticket(of, pool=20), of, epsilon=0.5)
+    exact = WEIGHT_ERROR if isinstance(domain, Ball) else DIFFERENTIAL_INTERVAL
+    return certify(ticket(of, pool=20), of, epsilon=0.5, method=exact)
 
 
 # A press for forgeries: change a document, make every digest that the change touches fit again.
