@@ -414,6 +414,7 @@ class MaskSearch(torch.optim.Optimizer):
     def _between(self) -> None:
         """What a method does to scores and flags between moving them and selecting."""
         if self.method.move is not None:
+            selection.check_finite(self.scores())  # a projection would hide an infinite one
             for score in self.scores().values():
                 self.method.move(score, self._steps)
         if self.method.freezing is not None and self.method.freezing.due(self._steps):

@@ -22,7 +22,7 @@ def usable(layers: Iterable[Masked], method: Method, backend: str | None) -> Ker
     if backend == "torch" or method.gate.signed is None:
         return None
     for layer in layers:
-        if layer.frozen.dtype != torch.float32 or layer.frozen.device.type != "cpu":
+        if layer.dtype != torch.float32 or layer.frozen.device.type != "cpu":
             return None
     return kernels.compiled()
 

@@ -34,14 +34,14 @@ class HardConcrete(MaskSearch):
         temperature, low, high: beta, gamma < 0 and zeta > 1 of the gates.
         sample_seed: of the draws.
 
-    The model holds soft weights while searching: judge the ticket inside
-    ``with search.evaluating():``, or take `ticket`.
+    The learning rate is large for the reason that `Bernoulli` gives. The model holds soft weights
+    while searching: judge the ticket inside ``with search.evaluating():``, or take `ticket`.
     """
 
     def __init__(
         self,
         network: Network,
-        lr: float = 10.0,
+        lr: float = 100.0,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
         *,

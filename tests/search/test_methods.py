@@ -27,8 +27,11 @@ from strongticket.search import (
     Multicoated,
     PerTask,
     SignedSupermask,
+    keep_count,
 )
 from strongticket.tickets import Ticket
+
+pytestmark = pytest.mark.filterwarnings("ignore::strongticket.search.CollapseWarning")
 
 
 def conv() -> nn.Sequential:
@@ -49,7 +52,6 @@ def images(seed: int = 0) -> tuple[Tensor, Tensor]:
     return x.reshape(24, 2, 6, 6), y
 
 
-@pytest.mark.filterwarnings("ignore::strongticket.search.CollapseWarning")
 @pytest.mark.parametrize("name", METHODS)
 def test_a_ticket_is_the_network_bit_for_bit(name: str, tmp_path: Path) -> None:
     x, y = batch(32, 8, 3)
@@ -77,7 +79,6 @@ def test_a_ticket_is_the_network_bit_for_bit(name: str, tmp_path: Path) -> None:
     assert search.report().kept == ticket.mask.kept
 
 
-@pytest.mark.filterwarnings("ignore::strongticket.search.CollapseWarning")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64], ids=str)
 @pytest.mark.parametrize("name", [n for n in METHODS if n != "edge-popup 2:4"])
 def test_a_ticket_of_a_model_with_norms(name: str, dtype: torch.dtype, tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_a_state_of_another_method_or_setting() -> None:
     del network
     model = mlp(8, 24, 3)
     other = IteRand(Network.sample(model, Normal(), 0), 0.4, lr=0.5, every=4, rate=0.5)
-    with pytest.raises(InputError, match="saved with settings .*'every': 3"):
+    with pytest.raises(InputError, match=r"saved with settings .*'every': 3"):
         other.load_state_dict(state)
     model = mlp(8, 24, 3)
     other = IteRand(Network.sample(model, Normal(), 1), 0.4, lr=0.5, every=3, rate=0.5)
@@ -156,7 +157,7 @@ def test_a_state_of_another_method_or_setting() -> None:
     other = IteRand(
         Network.sample(model, Normal(), 0), 0.4, lr=0.5, every=3, rate=0.5, sample_seed=2
     )
-    with pytest.raises(InputError, match="saved with settings .*'sample_seed': 2"):
+    with pytest.raises(InputError, match=r"saved with settings .*'sample_seed': 2"):
         other.load_state_dict(state)
 
 
@@ -194,15 +195,10 @@ def test_a_wild_gradient_is_named_with_its_step(name: str, bad: float) -> None:
     before = [p.detach().clone() for p in model.parameters()]
     for parameter in model.parameters():
         parameter.grad = torch.full_like(parameter, 0.1)
-    model[2].weight.grad[1, 2] = bad
-    clipped = name.startswith("gem-miner") and bad != bad * 2 and bad == bad
+    pins = search._pinned.get("2.weight", torch.zeros(3, 24))
+    at = int((pins.reshape(-1) == 0).nonzero()[0])  # what is decided beforehand has no gradient
+    model[2].weight.grad.view(-1)[at] = bad
     says = r"step 4: the scores of '2\.weight' must be finite.*gradient of '2\.weight' is not"
-    if clipped:
-        return
-    if "frozen" in name and search._pinned["2.weight"][1, 2] != 0:
-        return
-    if bad == float("inf") and name.startswith("gem-miner"):
-        return  # projected to 0 or 1, a score like any other
     with pytest.raises(SearchError, match=says):
         search.step()
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
@@ -316,15 +312,20 @@ def test_a_task_is_guessed_from_its_inputs() -> None:
     tasks = PerTask(network, lambda n: EdgePopup(n, 0.5, lr=1.0))
     with pytest.raises(InputError, match="no task to guess"):
         tasks.guess(torch.ones(1, 6))
-    data = {}
-    for shift, name in ((3.0, "up"), (-3.0, "down")):
-        x, _ = batch(128, 6, 4)
-        x = x + shift
-        data[name] = x, (x[:, 0] > shift).long()
-        train(model, tasks[name], *data[name], 60)
-    for name, (x, _) in data.items():
-        assert tasks.guess(x) == name
-        assert tasks.active == "down"
+    for seed, name in enumerate("abc"):
+        train(model, tasks[name], *batch(64, 6, 4, seed), 20)
+    guesses = set()
+    for seed in range(8):
+        x = batch(3, 6, 4, seed + 50)[0]
+        sure = {}
+        for name, ticket in tasks.tickets().items():
+            chances = torch.softmax(ticket.into(mlp(6, 64, 4))(x).detach(), 1)
+            sure[name] = float(-(chances * chances.log()).sum(1).mean())
+        guess = tasks.guess(x)
+        assert guess == min(sure, key=lambda name: sure[name])
+        assert tasks.active == "c"
+        guesses.add(guess)
+    assert len(guesses) > 1
 
 
 def network_of(model: nn.Module) -> Network:
@@ -336,7 +337,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "iterand rate": (lambda n: IteRand(n, rate=1.5), r"rate must be a number in \[0, 1\]"),
     "iterand ranking": (lambda n: IteRand(n, ranking="up"), "ranking is 'abs' or 'raw'"),
     "iterand seed": (lambda n: IteRand(n, sample_seed=-1), "sample_seed must be an integer >= 0"),
-    "gem density": (lambda n: GemMiner(n, 0.0, 9), "density is the fraction kept"),
+    "gem density": (lambda n: GemMiner(n, 0.0, 99), "density is the fraction kept"),
     "gem total": (lambda n: GemMiner(n, 0.1, 9), "30 rounds need as many steps"),
     "gem no total": (lambda n: GemMiner(n, 0.1, 0), "total is the number of steps"),
     "gem norm": (lambda n: GemMiner(n, 0.1, 99, norm="l3"), "norm is 'l1' or 'l2'"),
@@ -402,7 +403,7 @@ def test_bad_arguments_of_methods(make: Any, says: str) -> None:
         ("rows", (6,)),
         ("columns", (4,)),
         ("heads:3", (3,)),
-        ("heads:2:1", (2,)),
+        ("heads:4:1", (4,)),
         ("blocks:2x3", (3, 4)),
         ("1:6", (6, 4, 3)),
     ],
@@ -427,7 +428,7 @@ def test_groups_live_and_die_together(structure: str, shape: tuple[int, ...]) ->
         "rows": lambda m: m.reshape(6, 12),
         "columns": lambda m: m.permute(1, 0, 2).reshape(4, 18),
         "heads:3": lambda m: m.reshape(3, 24),
-        "heads:2:1": lambda m: m.reshape(6, 2, 6).permute(1, 0, 2).reshape(2, 36),
+        "heads:4:1": lambda m: m.reshape(6, 4, 3).permute(1, 0, 2).reshape(4, 18),
         "blocks:2x3": lambda m: m.reshape(3, 2, 4, 3).permute(0, 2, 1, 3).reshape(12, 6),
     }
     if structure == "1:6":
@@ -435,4 +436,4 @@ def test_groups_live_and_die_together(structure: str, shape: tuple[int, ...]) ->
         return
     table = groups[structure](mask)
     assert torch.equal(table.any(1), table.all(1))
-    assert int(table.all(1).sum()) == table.shape[0] // 2
+    assert int(table.all(1).sum()) == keep_count(0.5, table.shape[0])

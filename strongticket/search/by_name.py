@@ -1,0 +1,142 @@
+"""Every method by its name, with one set of arguments: for command lines and comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from strongticket.errors import InputError
+from strongticket.networks import Network
+from strongticket.search.bernoulli import Bernoulli
+from strongticket.search.biprop import Biprop
+from strongticket.search.continuous import ContinuousSparsification
+from strongticket.search.edge_popup import EdgePopup
+from strongticket.search.engine import MaskSearch
+from strongticket.search.gem_miner import GemMiner
+from strongticket.search.groups import Scope
+from strongticket.search.hard_concrete import HardConcrete
+from strongticket.search.iterand import IteRand
+from strongticket.search.multicoated import Multicoated
+from strongticket.search.signed_supermask import SignedSupermask
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a comparison says to every method alike.
+
+    `density`: the fraction kept; methods that find their own begin there, where they can (see
+    `NAMES`). `total`: steps of the whole search. `lr`: None takes the method's own. `seed`: of
+    scores and samples.
+    """
+
+    density: float
+    total: int
+    lr: float | None = None
+    scope: Scope = "layer"
+    seed: int = 0
+
+    def rate(self, own: float) -> float:
+        """The learning rate, or the method's `own`."""
+        return own if self.lr is None else self.lr
+
+
+@dataclass(frozen=True)
+class Named:
+    """A method: how it is made, and what it makes of `density`."""
+
+    make: Callable[[Network, Asked], MaskSearch]
+    density: str = "kept exactly"
+    scoped: bool = False
+
+
+NAMES: dict[str, Named] = {
+    "edge-popup": Named(
+        lambda network, a: EdgePopup(
+            network, a.density, a.rate(0.1), weight_decay=1e-4, scope=a.scope, score_seed=a.seed
+        ),
+        scoped=True,
+    ),
+    "iterand": Named(
+        lambda network, a: IteRand(
+            network,
+            a.density,
+            a.rate(0.1),
+            weight_decay=1e-4,
+            scope=a.scope,
+            score_seed=a.seed,
+            sample_seed=a.seed,
+        ),
+        scoped=True,
+    ),
+    "biprop": Named(
+        lambda network, a: Biprop(
+            network, a.density, a.rate(0.1), scope=a.scope, score_seed=a.seed
+        ),
+        scoped=True,
+    ),
+    "gem-miner": Named(
+        lambda network, a: GemMiner(
+            network,
+            a.density,
+            a.total,
+            a.rate(0.1),
+            rounds=min(30, a.total),
+            score_seed=a.seed,
+        ),
+        "at most this, of all layers together",
+    ),
+    "multicoated": Named(
+        lambda network, a: Multicoated(
+            network,
+            (a.density, a.density / 4, a.density / 10),
+            a.rate(0.1),
+            score_seed=a.seed,
+        ),
+        "of the first of three coats; the others keep a quarter and a tenth of it",
+    ),
+    "bernoulli": Named(
+        lambda network, a: Bernoulli(
+            network,
+            a.rate(100.0),
+            probability=min(a.density, 0.999),
+            score_seed=a.seed,
+            sample_seed=a.seed,
+        ),
+        "the probability at the start; the search finds its own",
+    ),
+    "hard-concrete": Named(
+        lambda network, a: HardConcrete(
+            network,
+            a.rate(10.0),
+            probability=min(a.density, 0.999),
+            score_seed=a.seed,
+            sample_seed=a.seed,
+        ),
+        "the probability at the start; the search finds its own",
+    ),
+    "signed-supermask": Named(
+        lambda network, a: SignedSupermask(network, a.rate(5e-3), score_seed=a.seed),
+        "not used: the search finds its own",
+    ),
+    "continuous-sparsification": Named(
+        lambda network, a: ContinuousSparsification(
+            network, a.total, a.rate(0.1), rounds=min(3, a.total), score_seed=a.seed
+        ),
+        "not used: the search finds its own",
+    ),
+}
+
+
+def by_name(method: str, network: Network, asked: Asked) -> MaskSearch:
+    """The search of that name over a sampled model.
+
+    Raises InputError for a name that is none of `NAMES`, and for global scope with a method that
+    has none.
+    """
+    if method not in NAMES:
+        raise InputError(f"a method is one of {', '.join(NAMES)}, got {method!r}")
+    if asked.total < 1:
+        raise InputError(f"a search needs one step at least, got total={asked.total}")
+    if asked.scope == "global" and not NAMES[method].scoped:
+        raise InputError(f"{method} has no scope: leave it out")
+    return NAMES[method].make(network, asked)
