@@ -1,5 +1,11 @@
 """Pruning: scores at initialisation, lottery tickets with training, trained models made smaller."""
 
+from strongticket.pruning._prune import from_torch_prune as from_torch_prune
+from strongticket.pruning._prune import prune as prune
+from strongticket.pruning._prune import to_torch_prune as to_torch_prune
+from strongticket.pruning._shrink import Shrunk as Shrunk
+from strongticket.pruning._shrink import Size as Size
+from strongticket.pruning._shrink import shrink as shrink
 from strongticket.pruning._states import load_state as load_state
 from strongticket.pruning._states import state_of as state_of
 from strongticket.pruning.criteria import CRITERIA as CRITERIA
