@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,12 +22,20 @@ from strongticket.theorems._evidence import (
     Row,
     algebra,
 )
+from strongticket.theorems._packing_count import Packing, all_outputs, drawn, separated
+from strongticket.theorems._size import Shape
 from strongticket.theorems._theorem import Theorem
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lower(Theorem):
-    """P parameters give at most 2^P pruned networks, each near few targets."""
+    """P parameters give at most 2^P pruned networks, each near few targets.
+
+    Attributes:
+        upper: A theorem whose networks serve all the targets, so must not fall below the bound.
+    """
+
+    upper: Theorem
 
     def rows(self, effort: Effort, false_width: bool = False) -> Iterator[Row]:
         """Packing; fewer parameters than the bound on real networks; the doubled bound beaten."""
@@ -37,8 +46,50 @@ class Lower(Theorem):
         yield algebra(name, _packing(), SHOWS_CASES)
         name = "the bound is the least P with 2^(P+1) >= (1 / (2 eps))^(d^2)"
         yield algebra(name, _restated.packing(self.bound), RECOMPUTES)
+        name = "an explicit packing: matrices of norm at most 1, pair by pair apart"
+        yield algebra(name, separated(), SHOWS_CASES)
+        name = f"the networks of {self.upper.key} do not fall below the bound"
+        yield algebra(name, self._above(), SHOWS_CASES)
         for hidden in self.extremal["hidden"]:
             yield self._too_small(hidden, effort.pick(50, 400))
+        for hidden, k in self.extremal["matrices"][: effort.pick(2, 9)]:
+            yield self._counted(hidden, Packing(2, k), effort.pick(10, 60))
+
+    def _above(self) -> tuple[bool, str]:
+        """A network that has all tickets, for any norm-one W, has at least so many weights."""
+        nearest, cases = float("inf"), 0
+        for d, epsilon in itertools.product((1, 2, 16, 300), (0.25, 0.01)):
+            asked = self.upper.asks(Shape((d, d)), epsilon, 0.5)
+            if asked is None:
+                return False, f"{self.upper.key} asks for nothing"
+            nearest = min(nearest, asked.weights / max(1, self.bound(epsilon=epsilon, d=d)))
+            cases += 1
+        return nearest >= 1, f"at least {nearest:.3g} times as many weights, in {cases} cases"
+
+    def _counted(self, hidden: int, packing: Packing, trials: int) -> Row:
+        """2-hidden-2 ReLU networks with fewer parameters than the bound, all masks, integers."""
+        parameters = 4 * hidden
+        claimed = self.bound(epsilon=packing.epsilon, d=2)
+        served, distinct = [], 0
+        for first, second in drawn(2, hidden, trials):
+            outputs = all_outputs(first, second)
+            distinct = max(distinct, len(np.unique(outputs.reshape(len(outputs), -1), axis=0)))
+            served.append(len(packing.served(outputs)))
+        most = max(served)
+        return Row(
+            "probability",
+            f"all {2**parameters} masks of {trials} networks 2-{hidden}-2 against "
+            f"{packing.members:,} matrices that are 2 epsilon apart, epsilon "
+            f"{float(packing.epsilon):.3g}",
+            f"P = {parameters} < {claimed}: at most 2^P functions, fewer than half of the matrices",
+            f"at most {distinct} functions, {most} matrices; on average "
+            f"{sum(served) / trials / packing.members:.2e} of them",
+            parameters >= claimed
+            or distinct > 2**parameters
+            or most > distinct
+            or 2 * sum(served) >= trials * packing.members,
+            CAN_REFUTE,
+        )
 
     def _too_small(self, hidden: int, trials: int) -> Row:
         """1-hidden-1 ReLU networks with fewer parameters than the bound, all masks enumerated."""

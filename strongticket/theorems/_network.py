@@ -8,19 +8,22 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import sympy
 
+from strongticket import subsetsum
 from strongticket.bounds import Bound, rational
 from strongticket.construct import two_layer
 from strongticket.errors import InputError, ReachError, WidthError
 from strongticket.laws import Uniform
 from strongticket.networks import MLP, Network
-from strongticket.targets import Target
+from strongticket.targets import Box, Target
 from strongticket.theorems import _network_rows, _plan
 from strongticket.theorems._evidence import Effort, Inequality, Row
 from strongticket.theorems._plan import LayerPlan, Norms
 from strongticket.theorems._restated_network import RestatedNetwork
 from strongticket.theorems._sampling import SamplingTheorem
+from strongticket.theorems._size import Asked, Shape
 from strongticket.theorems._theorem import Hypothesis, Theorem
 from strongticket.tickets import Ticket
 
@@ -197,6 +200,45 @@ class TwoLayerTheorem(Theorem):
                     "strongticket.construct.two_layer and let the certificate judge"
                 )
         return two_layer(network, target, [plan.accuracy for plan in plans], **options)
+
+    def asks(self, shape: Shape, epsilon: float, delta: float) -> Asked | None:
+        """For all targets of norm-one layers on the unit ball at once, of weights up to 1."""
+        self.require(epsilon=epsilon, delta=delta)
+        ratio, widths = dict(self.block.setting)["W"], [shape.widths[0]]
+        for i, eta in enumerate(_plan.unit_accuracies(shape, epsilon)):
+            eta = min(eta, ratio / 4)
+            need = 2 + (Fraction(0) if self.whole else eta)
+            scales = _plan.least_scales(need, ratio)
+            plan = LayerPlan(
+                inputs=shape.widths[i],
+                outputs=shape.widths[i + 1],
+                biased=False,
+                groups=1 if i else 2,
+                eta=_plan.down(eta),
+                eta_bias=_plan.down(eta),
+                largest=((1.0, "the largest weight"), (0.0, "")),
+                scales=scales,
+                window=float(ratio * Fraction(scales[0]) * Fraction(scales[1])),
+            )
+            if plan.window / plan.eta >= self._coarsest:
+                raise InputError(
+                    f"epsilon {epsilon:g} asks for weights finer than the 24-bit grid can prove at "
+                    f"widths {shape.widths}: {plan.eta:.3g} of a window of {plan.window:g}, which "
+                    f"must be at least {float(plan.window / self._coarsest):.3g}"
+                )
+            widths += [plan.hidden(self.pool(plan, shape.depth, delta)), plan.outputs]
+        return Asked(tuple(widths), "ours")
+
+    def example(self) -> Ticket | None:
+        """A 2-2-1 target, pools of ten neurons an input: best effort, for a drawing."""
+        first = np.array([[0.5, -0.25], [0.375, 0.75]], np.float32)
+        last = np.array([[-0.5, 0.625]], np.float32)
+        target = Target([(first, None), (last, None)], Box(0.0, 1.0))
+        plans = self.plan(target, 0.5)
+        accuracy = [plan.accuracy for plan in plans]
+        few = functools.partial(subsetsum.sparsest, backend="numpy")
+        network = self.mlp(plans, [10, 10], seed=0)
+        return two_layer(network, target, accuracy, objective=few, strict=False)
 
     def rows(self, effort: Effort, false_width: bool = False) -> Iterator[Row]:
         """Algebra, construction at extremal targets, probability over seeds, scaling of a block."""

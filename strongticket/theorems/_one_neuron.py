@@ -31,6 +31,7 @@ from strongticket.theorems._evidence import (
 )
 from strongticket.theorems._plan import Norms
 from strongticket.theorems._restated import interval, intervals
+from strongticket.theorems._size import Asked, Shape
 from strongticket.theorems._theorem import Theorem
 from strongticket.tickets import Mask, Ticket
 from strongticket.verify import certify
@@ -140,6 +141,34 @@ class OneNeuron(Theorem):
             Mask.sparse(kept),
             provenance={"construction": "one neuron for one weight", "target": target.digest},
         )
+
+    def asks(self, shape: Shape, epsilon: float, delta: float) -> Asked | None:
+        """For norm-one layers on the unit ball whose weights are at most 1 - eta."""
+        self.require(epsilon=epsilon, delta=delta)
+        widths = [shape.widths[0]]
+        for i, eta in enumerate(_plan.unit_accuracies(shape, epsilon)):
+            d_in, d_out = shape.widths[i : i + 2]
+            pool = self.bound(
+                eta_i=min(eta, Fraction(1, 2)),
+                g=1 if i else 2,
+                L=shape.depth,
+                d_in=d_in,
+                d_out=d_out,
+                delta=delta,
+            )
+            widths += [pool * d_in, d_out]
+        return Asked(tuple(widths), "ours", "for one target; weights at most 1 - eta")
+
+    def example(self) -> Ticket | None:
+        """A 2-2-1 target, its pools narrow and a seed at which they serve: for a drawing."""
+        target = toy(Box(0.0, 1.0))
+        for seed in range(200):
+            network = self.network(target, 8.0, 0.5, seed, pools=[14, 14])  # every eta is 1/2
+            try:
+                return self.construct(network, target, 8.0)
+            except ConstructionError:
+                continue
+        return None
 
     def rows(self, effort: Effort, false_width: bool = False) -> Iterator[Row]:
         """The pool, tickets certified, failures over seeds, growth of the least pool."""

@@ -47,6 +47,32 @@ C, epsilon, delta = sympy.symbols("C epsilon delta", positive=True)
 L, d_in, d_out, d = sympy.symbols("L d_in d_out d", positive=True, integer=True)
 W, eta = sympy.symbols("W eta", positive=True)
 
+_EVALUATED = (
+    "**E-1, the published accuracy.** Until April 2022 the public script of the experiment "
+    "evaluated the target where it meant the approximated network: the accuracy reported after "
+    "pruning is the target's own. The authors corrected the code."
+)
+_SHARED = (
+    "**E-2, shared samples.** The public script draws 21 samples once for each output neuron and "
+    "uses them for all weights of that row, though its comment gives every weight its own: 10,710 "
+    "random numbers, not 8.3 million."
+)
+_TESTED = (
+    "**E-3, what the experiment tested.** Direct uniform samples from the range of the trained "
+    "weights: no products, no ReLU, no doubled depth; and spectral norms above 3, outside the "
+    "theorem's hypotheses."
+)
+_ROUNDED = (
+    "**E-4, the count.** The README rounds c log2(1/epsilon), that is 20; the code multiplies c by "
+    "the rounded logarithm, which is 21."
+)
+_ROOM = (
+    "**E-10, room in Theorem 1.** The accuracy epsilon/(2 L d_in d_out) of a weight may be "
+    "epsilon/(2 L sqrt(d_in d_out)). No negative group is needed after the first layer. Norms need "
+    "not be at most 1. Entries up to 1 need wider laws, or more samples, than products of two "
+    "uniforms on [-1, 1] with a constant rate."
+)
+
 PUBLISHED = Theorem(
     key="pensia2020_published",
     title="Logarithmic over-parameterization suffices (as restated; exact form recalled)",
@@ -78,6 +104,7 @@ PUBLISHED = Theorem(
     ),
     law=Uniform(1.0).latex,
     false_bound="none: with C unspecified no width contradicts the statement",
+    errata=(_EVALUATED, _SHARED, _TESTED, _ROUNDED, _ROOM),
 )
 
 _CLAIM = (
@@ -183,6 +210,7 @@ FIRST = TwoLayerTheorem(
     bound=pool_bound(_FIRST_BLOCK),
     law=_LAW,
     proof="pensia-first",
+    errata=(_ROOM,),
     extremal={"targets": _TARGETS},
     false_bound="pools just below the counting bound",
     block=_FIRST_BLOCK,
@@ -207,6 +235,7 @@ EXPLICIT = TwoLayerTheorem(
     bound=pool_bound(PRODUCT),
     law=_LAW,
     proof="pensia-explicit",
+    errata=(_ROOM,),
     extremal={"targets": _TARGETS},
     false_bound="pools just below the counting bound",
     block=PRODUCT,
@@ -248,6 +277,8 @@ LOWER = Lower(
     ),
     law="any",
     proof="pensia-lower",
-    extremal={"hidden": (3, 5)},
+    # (hidden neurons, k): 4 * hidden parameters, below 4 log2(2k) - 1
+    extremal={"hidden": (3, 5), "matrices": ((1, 2), (2, 4), (3, 16))},
     false_bound="twice the bound",
+    upper=EXPLICIT,
 )

@@ -163,9 +163,9 @@ def test_the_published_bound_is_a_formula_and_no_number() -> None:
     assert PUBLISHED.bound.latex.startswith(r"n_i \ge C \ln")
     with pytest.raises(InputError, match="leaves C unspecified"):
         PUBLISHED.bound(C=1, L=2, d_in=3, d_out=3, epsilon=0.1, delta=0.1)
-    with pytest.raises(InputError, match=r"use pensia2020\.EXPLICIT"):
+    with pytest.raises(InputError, match=r"use pensia2020_explicit"):
         PUBLISHED.network(SMALL, 0.1, 0.1, seed=0)
-    with pytest.raises(InputError, match=r"use pensia2020\.EXPLICIT"):
+    with pytest.raises(InputError, match=r"use pensia2020_explicit"):
         LOWER.construct(EXPLICIT.network(SMALL, 0.1, 0.1, seed=0), SMALL, 0.1)
 
 
