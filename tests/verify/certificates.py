@@ -24,6 +24,7 @@ from strongticket.targets import Ball, Box, Target
 from strongticket.tickets import Ticket
 from strongticket.verify import DIFFERENTIAL_INTERVAL, WEIGHT_ERROR, Certificate, certify
 from strongticket.verify._certificate import pack, seal
+from strongticket.verify._propagate import Method
 
 Document = dict[str, Any]
 
@@ -53,6 +54,11 @@ def network(of: Target, pool: int, *, seed: int = 5, scale: float = 1.0) -> Netw
 def ticket(of: Target, pool: int = 40, accuracy: float = 0.02, seed: int = 5) -> Ticket:
     wanted = [LayerAccuracy(accuracy)] * of.depth
     return two_layer(network(of, pool, seed=seed), of, wanted, window=10, strict=False)
+
+
+def plain(of: Target) -> Method:
+    """The exact method of the domain's kind, whose certificates state every deviation."""
+    return WEIGHT_ERROR if isinstance(of.domain, Ball) else DIFFERENTIAL_INTERVAL
 
 
 def small(domain: Box | Ball | None = None, seed: int = 0) -> Certificate:

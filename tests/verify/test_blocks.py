@@ -13,6 +13,7 @@ from strongticket import Ball, Box, Mask, Network, SignedConstant, Target, Ticke
 from strongticket.errors import InputError
 from strongticket.laws import Grid, Law
 from strongticket.verify import (
+    DIFFERENTIAL_INTERVAL,
     WEIGHT_ERROR,
     Certificate,
     RefutedError,
@@ -272,7 +273,7 @@ def test_other_blocks_than_the_targets() -> None:
 
 def made_certificate() -> Certificate:
     made = random_ticket((2, 6, 6, 3, 2), [3, 1], 4, SIGNS)
-    return certify(made, own_target(made), 0.5)
+    return certify(made, own_target(made), 0.5, method=DIFFERENTIAL_INTERVAL)
 
 
 CERTIFICATE = made_certificate()

@@ -30,7 +30,9 @@ from strongticket.verify import (
 )
 from strongticket.verify import _certificate as certificate_module
 from strongticket.verify._certificate import seal
+from strongticket.verify._propagate import Proved
 from strongticket.verify._recheck import _confirm
+from strongticket.verify._recheck._propagate import weight_error_box
 
 WIDTHS, BLOCKS = (2, 12, 7, 8, 2), [2, 1, 1]
 INNER = (2, 3, 2, 2)  # the target's
@@ -229,7 +231,7 @@ def exact_ticket(seed: int = 0) -> tuple[Ticket, Target]:
 
 
 EXACT, OF = exact_ticket(8)
-PROVED = certify(EXACT, OF, 0.0)
+PROVED = certify(EXACT, OF, 0.0, method=DIFFERENTIAL_INTERVAL)
 
 
 def test_copies_without_error(tmp_path: Path) -> None:
@@ -347,8 +349,6 @@ def test_a_method_that_does_not_know_copies_proves_nothing(tmp_path: Path, monke
 
 def test_a_method_may_bound_the_outputs_alone(tmp_path: Path, monkeypatch) -> None:
     """No deviations, a witness: both go through the file to the checker's method."""
-    from strongticket.verify._propagate import Proved
-
     made = replace(EXACT, provenance={"blocks": [1, 1, 1]})
     of = target((2, 60, 11, 1), Box(0, 1))
 
@@ -358,7 +358,7 @@ def test_a_method_may_bound_the_outputs_alone(tmp_path: Path, monkeypatch) -> No
 
     def checker(layers, domain, claim):
         assert claim["witness"] == {"said": "7/2"}
-        return _confirm.METHODS["weight error"](layers, domain, claim)[-1]
+        return weight_error_box(layers, domain)[-1]
 
     monkeypatch.setitem(certificate_module.METHODS, "alone", alone)
     monkeypatch.setitem(_confirm.METHODS, "alone", checker)
