@@ -3,12 +3,13 @@
 from strongticket.theorems import burkholz2022 as burkholz2022
 from strongticket.theorems import dacunha2022 as dacunha2022
 from strongticket.theorems import diffenderfer2021 as diffenderfer2021
-from strongticket.theorems import kumar2025 as kumar2025
+from strongticket.theorems import fischer2021 as fischer2021
 from strongticket.theorems import gadhikar2023 as gadhikar2023
+from strongticket.theorems import kumar2025 as kumar2025
 from strongticket.theorems import malach2020 as malach2020
 from strongticket.theorems import natale2024 as natale2024
-from strongticket.theorems import otsuka2024 as otsuka2024
 from strongticket.theorems import orseau2020 as orseau2020
+from strongticket.theorems import otsuka2024 as otsuka2024
 from strongticket.theorems import pensia2020 as pensia2020
 from strongticket.theorems import random_subset_sum as random_subset_sum
 from strongticket.theorems import sreenivasan2022 as sreenivasan2022
@@ -47,6 +48,9 @@ THEOREMS: tuple[Theorem, ...] = (
     malach2020.HARDNESS,
     burkholz2022.RECALLED,
     burkholz2022.EXPLICIT,
+    fischer2021.RECALLED,
+    fischer2021.EXPLICIT,
+    fischer2021.LOOKS_LINEAR,
     kumar2025.PUBLISHED,
     kumar2025.SUMS,
     kumar2025.EXACT,
