@@ -297,7 +297,8 @@ def _counted() -> Finding:
                 total += chains * (r + 1)
                 total += (width - chains) * (g * d_in + 1)
             total += d_out * 2 * (g * d_in + 1)
-            if total != events(r, bits, g, d_in, d_out) or len(block.interior) != bits:
+            first = block.interior[0] == 3 * r * d_in and len(block.interior) == bits
+            if total != events(r, bits, g, d_in, d_out) or not first:
                 return False, f"{block}: {total}"
             cases += 1
     return True, f"{cases} layouts"
