@@ -1,7 +1,7 @@
 """Depth 2L with exactly k kept weights for every weight of the target.
 
-Algebra: as pairs, for products. Construction: tickets at the claimed pools, certified, their density
-counted beside the stated one.
+Algebra: as pairs, for products. Construction: tickets at the claimed pools, certified, their
+density counted beside the stated one.
 """
 
 import sys

@@ -223,7 +223,7 @@ class Pairs(SamplingTheorem):
             yield from (inequality.row(effort) for inequality in self.inequalities)
             yield from self.restated_rows()
         for eta in self.extremal["eta"][: effort.pick(1, 99)]:
-            delta, trials = self.extremal["delta"][0], effort.trials(60, 300)
+            delta, trials = self.extremal["delta"][0], effort.trials(40, 200)
             size = self.width(eta, delta)
             if false_width:
                 size = (

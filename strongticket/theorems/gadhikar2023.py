@@ -126,19 +126,10 @@ PRUNED = Hypothesis(
 
 class _Explicit(MaskedTheorem):
     def example(self) -> Ticket | None:
-        """A 2-2-1 target in a source of which half of the second sub-layers is left."""
-        target, source = example_target(), RandomSource(1.0, 0.5)
-        return self.prune_small(target, source, pools=(16, 16))
-
-    def prune_small(
-        self, target: object, source: RandomSource, pools: tuple[int, int]
-    ) -> Ticket | None:
-        """A ticket at a coarse accuracy, in pools that can be drawn."""
-        from strongticket.targets import Target
-
-        assert isinstance(target, Target)
+        """A 2-2-1 target in a source of which three quarters of every sub-layer are left."""
+        target, source = example_target(), RandomSource(0.75, 0.75)
         plans = self.plan(target, 0.5)
-        network = self.mlp(plans, list(pools), 1)
+        network = self.mlp(plans, [14, 14], seed=4)
         return self.prune(network, target, plans, Fraction(1), source=source)
 
 

@@ -260,7 +260,7 @@ class _Explicit(PairedTheorem):
         """A 2-2-1 target, exactly four weights kept for each of its weights."""
         target = example_target()
         plans = self.plan(target, 0.5)
-        network = self.mlp(plans, [14, 14], 0)
+        network = self.mlp(plans, [16, 16], seed=5)
         return self.prune(network, target, plans, Fraction(1), sizes=[4, 4])
 
 

@@ -116,11 +116,10 @@ def _moments() -> tuple[bool, str]:
 
 class _Explicit(LockedTheorem):
     def example(self) -> Ticket | None:
-        """A 2-2-1 target in pools of 12, a quarter of the second sub-layers locked."""
-        target = example_target()
+        """A 2-2-1 target, a fifth of the second sub-layers locked and a quarter pruned."""
+        target, source = example_target(), RandomSource(1.0, 0.75, 0.2)
         plans = self.plan(target, 0.5)
-        network = self.mlp(plans, [12, 12], 1)
-        source = RandomSource(1.0, 1.0, 0.25)
+        network = self.mlp(plans, [12, 12], seed=8)
         return self.prune(network, target, plans, Fraction(1), source=source)
 
 
