@@ -68,13 +68,15 @@ def log_uniform(cells: int) -> Law:
 
 @cache
 def _powers() -> Any:
-    """floor(2^30 2^(-j/1024)), j <= 1024: ten integer square roots of 2^(30 1024 - j)."""
+    """floor(2^30 2^(-j/1024)), j <= 1024: p with p^1024 <= 2^(30 1024 - j) < (p + 1)^1024."""
     found = []
     for j in range(1025):
-        power = 1 << (30 * 1024 - j)
-        for _ in range(10):  # floor(sqrt(floor(x))) = floor(sqrt(x))
-            power = math.isqrt(power)
-        found.append(power)
+        power, p = 1 << (30 * 1024 - j), int(2.0 ** (30 - j / 1024))
+        while p**1024 > power:
+            p -= 1
+        while (p + 1) ** 1024 <= power:
+            p += 1
+        found.append(p)
     return np.array(found, np.int64)
 
 
