@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from strongticket.activations import RELU
 from strongticket.errors import InputError
 from strongticket.targets import Target
 from strongticket.verify._collapse import Collapsed
-from strongticket.verify._structure import is_relu
 
 Big = NDArray[Any]  # object arrays of Python integers
 Ints = NDArray[np.int64]
@@ -131,6 +131,7 @@ def check_shapes(layers: Sequence[Collapsed], target: Target) -> None:
             f"the ticket collapses to a network of widths {tuple(widths)}, the target has "
             f"{target.widths}"
         )
-    foreign = getattr(target, "activation", None)
-    if foreign is not None and not is_relu(foreign):
-        raise InputError(f"certificates are for ReLU networks; this target has {foreign}")
+    if target.activation != RELU:
+        raise InputError(
+            f"effective weights are those of a ReLU network; the target has {target.activation}"
+        )

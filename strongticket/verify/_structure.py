@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from strongticket.activations import RELU
 from strongticket.errors import InputError
 from strongticket.networks import MLP
 from strongticket.tickets import Ticket
@@ -39,11 +40,15 @@ def structure(ticket: Ticket) -> Structure:
     architecture = ticket.network.architecture
     if not isinstance(architecture, MLP):
         raise InputError(f"certificates are for tickets of a Network.mlp; got {architecture}")
-    if (activation := getattr(architecture, "activation", None)) is not None and not is_relu(
-        activation
-    ):
+    if not ticket.reading.plain:
         raise InputError(
-            f"certificates are for ReLU networks; this ticket's network has {activation}"
+            "certificates are for plain tickets, whose kept weights stay as they were drawn; this "
+            "ticket's are redrawn, multiplied or made binary"
+        )
+    if architecture.activation != RELU:
+        raise InputError(
+            f"a block of layers has effective weights where the activation is ReLU; this ticket's "
+            f"network has {architecture.activation}"
         )
     depth = architecture.depth
     stated = ticket.provenance.get("blocks")
@@ -95,9 +100,3 @@ def _one(layer: int, stated: Any, width: int) -> Ints | None:
 
 def _whole(value: Any, least: int) -> bool:
     return type(value) is int and least <= value < 1 << 31
-
-
-def is_relu(activation: object) -> bool:
-    """Whether an activation, or the name of one, is the ReLU."""
-    name = activation if isinstance(activation, str) else getattr(activation, "name", "")
-    return str(name).lower() == "relu"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from certificates import Document, forge, gap, ints, outputs, pack_i4, points, p
 from strongticket import Ball, Box, Mask, Network, SignedConstant, Target, Ticket, Uniform
 from strongticket.errors import InputError
 from strongticket.laws import Grid, Law
+from strongticket.tickets import Reading
 from strongticket.verify import (
     DIFFERENTIAL_INTERVAL,
     WEIGHT_ERROR,
@@ -22,6 +24,7 @@ from strongticket.verify import (
     collapse,
     recheck,
 )
+from strongticket.verify._align import check_shapes
 from strongticket.verify._certificate import pack, seal
 from strongticket.verify._recheck._errors import in_words
 
@@ -266,6 +269,19 @@ def test_other_blocks_than_the_targets() -> None:
     of = target((2, 4, 2), Box(0, 1))
     with pytest.raises(InputError, match=r"widths \(2, 2\), the target has \(2, 4, 2\)"):
         certify(hand_made([3]), of)
+
+
+def test_only_plain_tickets_of_relu_networks() -> None:
+    made = hand_made([3], l0=[(0, 0)])
+    doubled = Reading(multiples={"layers.0.weight": np.array([2], np.int32)})
+    with pytest.raises(InputError, match="certificates are for plain tickets"):
+        collapse(replace(made, reading=doubled))
+    leaky = Network.mlp((2, 4, 4, 2), laws=SignedConstant(1.0), seed=2, activation="tanh")
+    with pytest.raises(InputError, match=r"where the activation is ReLU; this .* has tanh"):
+        collapse(Ticket(leaky, made.mask, provenance=made.provenance))
+    of = Target([(np.zeros((2, 2), np.float32), None)], Box(0, 1), activation="tanh")
+    with pytest.raises(InputError, match="those of a ReLU network; the target has tanh"):
+        check_shapes(collapse(made), of)
 
 
 # Forgeries
