@@ -14,6 +14,12 @@ the mass of the selected weights, not by :math:`\|W\|_\infty`. Layers are solved
 the first: then alpha is known where the accuracy of the layer below is chosen, and copies that
 nobody reads are not made at all.
 
+Activations. Leaky ReLU of slope s: a group of positive incoming weights with sum P and one of
+negative ones with sum Q act as P + s Q on y >= 0 and as s P + Q on y < 0, so both aim at
+w / (1 + s); on inputs known to be non-negative the positive group alone aims at w, as with ReLU.
+Tanh is close to the identity for small inputs: with small incoming weights every hidden neuron
+serves both signs, and b tanh(a y) differs from b a y by at most :math:`|b| |a y|^3 / 3`.
+
 Source: the construction of Burkholz 2022 (arXiv 2205.02321) in the form of its published code;
 the error amplification is ours.
 """
@@ -22,8 +28,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +48,7 @@ from strongticket.construct._two_layer import (
 )
 from strongticket.errors import InputError, WidthError
 from strongticket.networks import MLP, Network
-from strongticket.targets import Box, Target
+from strongticket.targets import Target
 from strongticket.tickets import Mask, Ticket
 
 Ints = NDArray[np.int64]
@@ -72,6 +79,9 @@ def copies(
     from the second on, where the mass of a subset amplifies errors; `first` the first layer, where
     it does not. `window`, `strict` and `progress` as in `two_layer`.
 
+    The activation of network and target is ReLU, leaky ReLU, or tanh (with no bias beyond the
+    first layer, and a small scale of random layer 0).
+
     The provenance counts copies, candidates, kept weights, and alpha ("mass") of each layer.
     Raises WidthError, InputError; ConstructionError where a weight misses after all copies.
     """
@@ -94,9 +104,13 @@ def copies(
         amplification *= Fraction(mass)
         rows = np.unique(edges % pool.hidden)
     wanted = aims(0, amplification)
+    one_sided = target.domain.nonnegative
+    share = 1 if one_sided or not target.activation.linear else 1 + target.activation.slope
+    if share != 1:
+        wanted = LayerAccuracy(wanted.weight / share, (wanted.bias or wanted.weight))
     pair = _Rows(network, layers[0], rows)
-    build = _solver(pair, layers[0], plan[0], 0, wanted, first, window)
-    signs = (1,) if target.domain.nonnegative else (1, -1)
+    build = _solver(pair, layers[0], plan[0], 0, wanted, first, window, share)
+    signs = (0,) if not target.activation.linear else (1,) if one_sided else (1, -1)
     edges = np.sort(np.concatenate([build.solve(sign, strict, report) for sign in signs]))
     hidden = np.unique(edges % pair.hidden)
     block = hidden // pair.size
@@ -218,18 +232,31 @@ def _solver(
     wanted: LayerAccuracy,
     objective: Objective,
     window: int | None,
+    share: float = 1,
 ) -> _Layer:
-    """The solver of one layer: row r is the target's neuron `rows[r] // count`."""
+    """The solver of one layer: row r is the target's neuron `rows[r] // count`.
+
+    Weights, not biases, are divided by `share`.
+    """
     w, b = layer
     neurons = pool.rows // count
-    rows = Target([(w[neurons], None if b is None else b[neurons])], Box(0, 1))
+    wide = w[neurons].astype(np.float64) / share
+    rows = _Wanted((wide,), (None if b is None else b[neurons],))
     if window is None and isinstance(pool, _Copies):
         scale = 2.0 ** (pool.exponent + 24)
         bits = math.ceil(math.log2(max(scale / wanted.weight, 1.0))) + 4
         window = min(max(bits, _SMALLEST_WINDOW), _LARGEST_WINDOW)
-    build = _Layer(pool, rows, 0, wanted, objective, window)
+    build = _Layer(pool, cast(Target, rows), 0, wanted, objective, window)
     build.layer = number
     return build
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The weights and biases of rows, as `_Layer` reads them of a target."""
+
+    weights: tuple[NDArray[np.float64], ...]
+    biases: tuple[Floats | None, ...]
 
 
 def _report(build: _Layer, pool: int, rows: int, kept: int, mass: float | None) -> dict[str, Any]:
@@ -271,6 +298,18 @@ def _check(
     architecture = network.architecture
     if not isinstance(architecture, MLP):
         raise InputError("the construction prunes a Network.mlp, not a user's model")
+    if architecture.activation != target.activation:
+        raise InputError(
+            f"the target has the activation {target.activation}, the random network "
+            f"{architecture.activation}; draw it with activation={target.activation.text!r}"
+        )
+    if target.activation.name == "sigmoid":
+        raise InputError("copies of sigmoid neurons are not constructed; use relu or tanh")
+    if not target.activation.linear and any(b is not None for b in target.biases[1:]):
+        raise InputError(
+            f"behind {target.activation} the constant neuron would be irrational: only the first "
+            "layer may have a bias"
+        )
     if architecture.depth != target.depth + 1:
         raise WidthError(
             f"a target of depth {target.depth} needs a random network of depth {target.depth + 1}; "

@@ -65,10 +65,13 @@ class Pool:
         return self._incoming.shape[1]
 
     def window(self, number: int, size: int, sign: int) -> Window | None:
-        """Usable neurons number * size, ... of every block; None where no block has any left."""
+        """Usable neurons number * size, ... of every block; None where no block has any left.
+
+        `sign` 0 takes neurons of both signs.
+        """
         wanted = (number + 1) * size
         while True:
-            usable = self._incoming * sign > 0
+            usable = self._incoming * sign > 0 if sign else self._incoming != 0
             if self.read == self.size or usable.sum(1).min() >= wanted:
                 break
             self._look(min(self.size, max(2 * wanted + 32, 2 * self.read)))

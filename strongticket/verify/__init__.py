@@ -4,6 +4,8 @@ This floor knows no construction and no search: it reads a ticket and a target. 
 program of its own (the folder `_recheck`) that imports nothing of strongticket.
 """
 
+from strongticket.verify._activations import ActivationBound as ActivationBound
+from strongticket.verify._activations import certify_activation as certify_activation
 from strongticket.verify._attack import Attack as Attack
 from strongticket.verify._attack import attack as attack
 from strongticket.verify._certificate import Certificate as Certificate
