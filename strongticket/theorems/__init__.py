@@ -13,6 +13,7 @@ from strongticket.theorems import otsuka2024 as otsuka2024
 from strongticket.theorems import pensia2020 as pensia2020
 from strongticket.theorems import random_subset_sum as random_subset_sum
 from strongticket.theorems import sreenivasan2022 as sreenivasan2022
+from strongticket.theorems import xiong2023 as xiong2023
 from strongticket.theorems._evidence import Effort as Effort
 from strongticket.theorems._evidence import Row as Row
 from strongticket.theorems._size import Asked as Asked
@@ -54,6 +55,7 @@ THEOREMS: tuple[Theorem, ...] = (
     kumar2025.PUBLISHED,
     kumar2025.SUMS,
     kumar2025.EXACT,
+    kumar2025.COPIES,
     kumar2025.LOWER,
     diffenderfer2021.RECALLED,
     diffenderfer2021.MEAN,
@@ -70,4 +72,6 @@ THEOREMS: tuple[Theorem, ...] = (
     gadhikar2023.REALISABLE,
     otsuka2024.RECALLED,
     otsuka2024.EXPLICIT,
+    xiong2023.RECALLED,
+    xiong2023.PERTURBED,
 )
