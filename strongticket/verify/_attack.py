@@ -262,6 +262,27 @@ def _inside(target: Target, x: Floats) -> Floats:
 
 def _distance(target: Target, layers: Sequence[Collapsed], x: Floats) -> Fraction:
     """The exact distance of the two outputs at x: max norm on a box, Euclidean on a ball."""
+    f, g, exponent = _evaluated(target, layers, x)
+    difference = [abs(v) for v in (g - f).tolist()]
+    if isinstance(target.domain, Box):
+        return _dyadic(max(difference), exponent)
+    total = _dyadic(sum(v * v for v in difference), 2 * exponent)
+    return Fraction(math.isqrt(total.numerator * (1 << 256) // total.denominator), 1 << 128)
+
+
+def outputs(
+    target: Target, layers: Sequence[Collapsed], x: Floats
+) -> tuple[list[Fraction], list[Fraction]]:
+    """The exact outputs of target and ticket at x."""
+    f, g, exponent = _evaluated(target, layers, x)
+    exact = [[_dyadic(v, exponent) for v in values.tolist()] for values in (f, g)]
+    return exact[0], exact[1]
+
+
+def _evaluated(
+    target: Target, layers: Sequence[Collapsed], x: Floats
+) -> tuple[NDArray[Any], NDArray[Any], int]:
+    """Both outputs at x as integers times 2^exponent."""
     point = [Fraction(float(v)) for v in x]
     bits = max(v.denominator for v in point).bit_length() - 1
     f = g = np.array([int(v * (1 << bits)) for v in point], object)
@@ -273,8 +294,4 @@ def _distance(target: Target, layers: Sequence[Collapsed], x: Floats) -> Fractio
         exponent += grid
         if i < len(layers) - 1:
             f, g = np.maximum(f, 0), np.maximum(g, 0)
-    difference = [abs(v) for v in (g - f).tolist()]
-    if isinstance(target.domain, Box):
-        return _dyadic(max(difference), exponent)
-    total = _dyadic(sum(v * v for v in difference), 2 * exponent)
-    return Fraction(math.isqrt(total.numerator * (1 << 256) // total.denominator), 1 << 128)
+    return f, g, exponent
