@@ -8,6 +8,7 @@ from strongticket.construct._copies import source_widths as source_widths
 from strongticket.construct._exact import exact as exact
 from strongticket.construct._exact import exact_subset as exact_subset
 from strongticket.construct._exact import quantized as quantized
+from strongticket.construct._exact_copies import exact_copies as exact_copies
 from strongticket.construct._fixed_size import fixed_size_two_layer as fixed_size_two_layer
 from strongticket.construct._golden import golden as golden
 from strongticket.construct._masked_source import RandomSource as RandomSource

@@ -4,8 +4,9 @@ r"""Kumar and Natale 2025, arXiv 2508.11020: quantization and pruning.
 a pruned random network can equal its target exactly.
 
 PUBLISHED is the paper's theorem, its formulas read in a damaged copy and reconstructed, its
-constants unspecified. SUMS and EXACT are ours, with every constant and an exponentially small
-failure. LOWER is the paper's lower bound. Proofs: docs/theorems/proofs-kumar2025.md.
+constants unspecified. SUMS, EXACT and COPIES (depth L + 1) are ours, with every constant and an
+exponentially small failure. LOWER is the paper's lower bound.
+Proofs: docs/theorems/proofs-kumar2025.md.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sympy
 from strongticket.bounds import Bound, rational
 from strongticket.theorems import _quantized_network as network
 from strongticket.theorems import _quantized_sums as sums
+from strongticket.theorems._quantized_copies import ExactCopies
 from strongticket.theorems._quantized_lower import QuantizedLower
 from strongticket.theorems._quantized_network import ExactNetwork
 from strongticket.theorems._quantized_sums import ExactSums
@@ -26,7 +28,7 @@ from strongticket.theorems._theorem import ACCURACY, CONFIDENCE, OURS, Hypothesi
 PAPER = "Kumar and Natale, arXiv 2508.11020"
 
 C, delta, q, p, step, delta_q = sympy.symbols("C delta q p step delta_q", positive=True)
-L, d_in, d_out, d, g, M, A = sympy.symbols("L d_in d_out d g M A", positive=True, integer=True)
+L, d_in, d_out, d, g, c, M, A = sympy.symbols("L d_in d_out d g c M A", positive=True, integer=True)
 
 _ZERO = (
     "**0 in the grid or not (E-9).** The paper's sampling set includes 0 in some places and not "
@@ -108,6 +110,21 @@ SUMS = ExactSums(
     errata=(_ZERO, _SEVENTH),
 )
 
+_HYPOTHESES = (
+    ACCURACY,
+    CONFIDENCE,
+    Hypothesis("A is a power of two, at most $2^{24}$", lambda A: network.unit(A)),
+    Hypothesis(r"$\delta_i$ is a power of two", lambda step: network.power(step)),
+    Hypothesis(
+        r"every weight of layer i is a multiple of $\delta_i$",
+        lambda layer, weights, grid: network.on_grid(layer, weights, grid),
+    ),
+    Hypothesis(
+        r"$M_i \le 2^{19}$ (of the construction, not of the proof)",
+        lambda layer, size, grid: network.few_steps(layer, size, grid),
+    ),
+)
+
 EXACT = ExactNetwork(
     key="kumar2025_exact",
     title="Depth 2L, quantized: pruned network and target are equal, explicit constants",
@@ -121,20 +138,7 @@ EXACT = ExactNetwork(
         "input. With probability at least $1 - \\delta$ each of these targets at once **equals** "
         "some pruned network, at every input (every non-negative one where $g_1 = 1$), if {bound}"
     ),
-    hypotheses=(
-        ACCURACY,
-        CONFIDENCE,
-        Hypothesis("A is a power of two, at most $2^{24}$", lambda A: network.unit(A)),
-        Hypothesis(r"$\delta_i$ is a power of two", lambda step: network.power(step)),
-        Hypothesis(
-            r"every weight of layer i is a multiple of $\delta_i$",
-            lambda layer, weights, grid: network.on_grid(layer, weights, grid),
-        ),
-        Hypothesis(
-            r"$M_i \le 2^{19}$ (of the construction, not of the proof)",
-            lambda layer, size, grid: network.few_steps(layer, size, grid),
-        ),
-    ),
+    hypotheses=_HYPOTHESES,
     bound=exponential(
         "N_i",
         g * L * d_in * d_out * M**2,
@@ -154,6 +158,46 @@ EXACT = ExactNetwork(
     proof="quantized-exact",
     extremal={"steps": (8, 16, 64)},
     false_bound="pools N with 2^N < M + 1: fewer subset sums than weights",
+    errata=(_SEVENTH, _COPY),
+    block=SUMS,
+)
+
+
+COPIES = ExactCopies(
+    key="kumar2025_copies",
+    title="Depth L + 1, quantized: pruned network and target are equal, explicit constants",
+    source=f"{OURS}; explicit form of {PAPER}, Theorem 2",
+    claim=(
+        "Let the target, A, $\\delta_i$ and $M_i$ be as in [depth 2L](#quantized-exact). Let the "
+        "random network have depth L + 1: a first layer uniform on $\\{\\pm 1, \\dots, \\pm A\\}$ "
+        "with $n_1$ neurons for each input, then for i = 1, ..., L a layer uniform on "
+        "$\\delta_i \\{\\pm 1, \\dots, \\pm M_i\\}$ whose outputs are $c_i = n_{i+1}$ copies of "
+        "each neuron of target layer i ($c_L = 1$). With probability at least $1 - \\delta$ each of "
+        "these targets at once **equals** some pruned network, at every input (every non-negative "
+        "one where $g_1 = 1$), if {bound} with $q = 1/(4 A M_1)$ in layer 1 and "
+        "$q = 1/(2 M_i)$ in all others."
+    ),
+    hypotheses=_HYPOTHESES,
+    bound=exponential(
+        "n_i",
+        g * L * c * d_in * d_out * M**2,
+        1 - (M + 1) * q / 2,
+        domain=(sympy.Le(g, 2), sympy.Ge(M, 2), sympy.Le(2 * M * q, 1)),
+        meanings=(
+            ("L", "depth of the target"),
+            ("g", "number of sign groups: 1 where the layer's inputs are non-negative, else 2"),
+            ("c", "copies of each output of layer i, which is n of the layer above; 1 in the last"),
+            ("d_in", "inputs of layer i"),
+            ("d_out", "outputs of layer i"),
+            ("M", "largest unit of layer i's random weights; weights go up to M/2 steps"),
+            ("q", "probability of each unit, 1/(2M); in layer 1, behind signs, 1/(4AM)"),
+            ("delta", "failure probability of the random network, for all targets together"),
+        ),
+    ),
+    law=r"\mathrm{U}\{\pm 1, \dots, \pm A\},\ \delta_i\,\mathrm{U}\{\pm 1, \dots, \pm M_i\}",
+    proof="quantized-copies",
+    extremal={"steps": (8, 16, 64)},
+    false_bound="n with 2^n < M + 1: fewer subset sums than weights",
     errata=(_SEVENTH, _COPY),
     block=SUMS,
 )

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongticket.construct import exact, exact_subset, quantized
+from strongticket.construct import exact, exact_copies, exact_subset, quantized
 from strongticket.errors import ConstructionError, InputError
 from strongticket.laws import Grid
 from strongticket.networks import Network
@@ -113,3 +113,24 @@ def test_what_cannot_be_matched_is_refused() -> None:
     huge = Target([(np.full((1, 2), 2.0**30, np.float32), None)], Box(0, 1))
     with pytest.raises(InputError, match="coarser step"):
         exact(narrow, huge)
+
+
+def test_copies_are_equal_and_only_those_that_are_read_are_made(tmp_path: Any) -> None:
+    """Depth 3 for a target of depth 2, in 24 copies of each hidden neuron."""
+    wanted = target(Box(-1.0, 1.0), 16)
+    laws = [Grid(1.0, 1), Grid(1 / 16, 32), Grid(1 / 16, 32)]
+    source = Network.mlp((2, 2 * 200, 3 * 24, 2), laws=laws, seed=2)
+    ticket = exact_copies(source, wanted)
+    assert ticket.provenance["copies"] == [[[0, 24], [1, 24], [2, 24]]]
+    certificate = certify(ticket, wanted)
+    assert certificate.exact_bound == 0
+    assert recheck(certificate.save(tmp_path / "copies.proof"), wanted).bound == 0
+    read = np.unique(ticket.mask["layers.2.weight"].indices() % 72)
+    made = np.unique(ticket.mask["layers.1.weight"].indices() // 400)
+    nonzero = [i for i in range(72) if wanted.weights[0][i // 24].any()]
+    assert set(made) == set(read) & set(nonzero)
+    with pytest.raises(InputError, match="the network needs depth 3"):
+        exact_copies(network(16), wanted)
+    poor = Network.mlp((2, 2 * 200, 3 * 2, 2), laws=laws, seed=2)
+    with pytest.raises(ConstructionError, match="no subset of 2 copies"):
+        exact_copies(poor, wanted)

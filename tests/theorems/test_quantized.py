@@ -20,12 +20,12 @@ from strongticket.theorems._binary_doubling import events, least_bundle
 from strongticket.theorems._binary_mean import least_bits, tail
 from strongticket.theorems._integer_network import integer_points, matrix_outputs
 from strongticket.theorems.diffenderfer2021 import MEAN
-from strongticket.theorems.kumar2025 import EXACT, LOWER, PUBLISHED, SUMS
+from strongticket.theorems.kumar2025 import COPIES, EXACT, LOWER, PUBLISHED, SUMS
 from strongticket.theorems.sreenivasan2022 import DOUBLING
 from strongticket.training import train_relu
 from strongticket.verify import certify
 
-OURS = (SUMS, EXACT, LOWER, MEAN, DOUBLING)
+OURS = (SUMS, EXACT, COPIES, LOWER, MEAN, DOUBLING)
 QUICK = Effort(quick=True)
 
 
@@ -43,8 +43,11 @@ def accuracy(target: Target) -> float:
 def test_a_trained_target_is_matched_exactly_once_it_is_rounded() -> None:
     target = quantized(trained(), [2.0**-6, 2.0**-6])
     assert accuracy(target) > accuracy(trained()) - 0.02
-    ticket = EXACT.construct(EXACT.network(target, 1.0, 0.01, seed=1), target, 1.0)
-    assert certify(ticket, target, 1e-300).exact_bound == 0
+    for theorem, depth in ((EXACT, 4), (COPIES, 3)):
+        network = theorem.network(target, 1.0, 0.01, seed=1)
+        assert network.architecture.depth == depth  # type: ignore[union-attr]
+        ticket = theorem.construct(network, target, 1.0)
+        assert certify(ticket, target, 1e-300).exact_bound == 0
     with pytest.raises(InputError, match="round the target to a step"):
         EXACT.network(trained(), 1.0, 0.01, seed=1)
 
@@ -106,7 +109,7 @@ def test_hypotheses_name_the_value_and_the_nearest_one() -> None:
     with pytest.raises(InputError, match=r"step must be 1/k.* the nearest is 0.333333"):
         LOWER.require(step=0.3)
     biased = Target([(np.ones((1, 1)), np.ones(1))], Box(0, 1))
-    for theorem in (EXACT, MEAN, DOUBLING):
+    for theorem in (EXACT, COPIES, MEAN, DOUBLING):
         with pytest.raises(InputError, match="without biases"):
             theorem.network(biased, 0.1, 0.1, seed=0)  # type: ignore[attr-defined]
         with pytest.raises(InputError, match="epsilon"):
@@ -121,7 +124,7 @@ def test_hypotheses_name_the_value_and_the_nearest_one() -> None:
 
 def test_a_construction_refuses_another_network() -> None:
     target = Target([(np.array([[0.5]], np.float32), None)], Ball(1.0))
-    for theorem in (EXACT, MEAN, DOUBLING):
+    for theorem in (EXACT, COPIES, MEAN, DOUBLING):
         other = theorem.network(  # type: ignore[attr-defined]
             Target([(np.eye(2, dtype=np.float32), None)], Ball(1.0)), 0.1, 0.1, seed=0
         )
