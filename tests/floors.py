@@ -32,6 +32,7 @@ FLOORS = {
     "optimal": 3,
     "graph": 3,
     "training": 3,
+    "models": 3,
     "pruning": 4,
     "analysis": 4,
     "theorems": 4,

@@ -1,4 +1,4 @@
-"""`strongticket search`: a mask by edge-popup over a frozen fully connected network."""
+"""`strongticket search`: a mask over a frozen random network, by any of the methods."""
 
 from __future__ import annotations
 
@@ -8,6 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from strongticket.cli import show
+from strongticket.errors import InputError
+
+Methods = Literal[
+    "edge-popup",
+    "iterand",
+    "biprop",
+    "gem-miner",
+    "multicoated",
+    "bernoulli",
+    "hard-concrete",
+    "signed-supermask",
+    "continuous-sparsification",
+]
+Laws = Literal["signed-constant", "normal"]
 
 if TYPE_CHECKING:
     from strongticket.datasets import Images
@@ -26,20 +40,28 @@ class Found:
 
 @dataclass(frozen=True)
 class Search:
-    """Find a mask over a frozen random network by its scores (edge-popup)."""
+    """Find a mask over a frozen random network by its scores."""
 
     data: Path | None = None
-    """Folder with the four idx files of MNIST or Fashion-MNIST; none takes the shipped digits."""
-    hidden: tuple[int, ...] = (256, 256)
-    """Hidden widths."""
+    """Folder of MNIST, Fashion-MNIST or CIFAR-10; none takes the shipped digits."""
+    model: str = ""
+    """mlp-WIDTH-...-WIDTH, conv-2, -4, -6, -8 or resnet-18; none: two hidden layers of 256."""
+    method: Methods = "edge-popup"
+    """How masks are searched."""
     density: float = 0.5
-    """Fraction of the weights kept, in (0, 1]."""
+    """Fraction of the weights kept, in (0, 1]; some methods find their own and only begin there."""
     epochs: int = 20
     """Passes over the training images."""
-    rate: float = 0.1
-    """Learning rate of the scores."""
+    batch: int = 128
+    """Images a step."""
+    rate: float | None = None
+    """Learning rate of the scores, falling to 0 as a cosine; none takes the method's own."""
     scope: Literal["layer", "global"] = "layer"
     """Rank scores within each layer, or over all layers together."""
+    law: Laws = "signed-constant"
+    """Frozen weights: plus or minus the He standard deviation, or normal with that."""
+    threads: int = 1
+    """Threads of a step; more help convolutions only."""
     seed: int = 0
     """Seed of the frozen weights, the scores and the order of the data (streams differ)."""
     out: Path = Path("mask.safetensors")
@@ -49,11 +71,11 @@ class Search:
 
     def run(self) -> int:
         """Search, save, print."""
-        from strongticket.datasets import digits, idx_folder
+        from strongticket.datasets import digits, folder
         from strongticket.files import ready
 
         ready(self.out)
-        data = digits() if self.data is None else idx_folder(self.data)
+        data = digits() if self.data is None else folder(self.data)
         with show.progress(quiet=self.json) as progress:
             found = self.find(data, progress)
         found.ticket.save(self.out)
@@ -65,6 +87,7 @@ class Search:
                     "id": found.ticket.ticket_id,
                     "accuracy": found.accuracy,
                     "random_accuracy": found.random_accuracy,
+                    "method": self.method,
                     "density": found.ticket.mask.density,
                     "seconds": found.seconds,
                     "bytes": size,
@@ -72,10 +95,10 @@ class Search:
             )
         else:
             show.table(
-                f"edge-popup on {data.name}: {found.ticket}",
+                f"{self.method} on {data.name}: {found.ticket}",
                 ("mask", "test accuracy"),
                 [
-                    ("random, same density", f"{found.random_accuracy:.2%}"),
+                    ("before the search", f"{found.random_accuracy:.2%}"),
                     ("found", f"{found.accuracy:.2%}"),
                 ],
             )
@@ -84,39 +107,64 @@ class Search:
 
     def find(self, data: Images, progress: Callable[[str, int, int], None]) -> Found:
         """Train the scores; the weights never change."""
+        import torch
+
+        if min(self.epochs, self.batch, self.threads) < 1:
+            raise InputError(
+                "search needs epochs, batch and threads >= 1, got "
+                f"{self.epochs}, {self.batch}, {self.threads}"
+            )
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            return self._find(data, progress)
+        finally:
+            torch.set_num_threads(before)
+
+    def _find(self, data: Images, progress: Callable[[str, int, int], None]) -> Found:
         import time
 
         import torch
 
-        from strongticket.errors import InputError
-        from strongticket.laws import SignedConstant
-        from strongticket.networks import MLP, Network, relu_network
-        from strongticket.search import EdgePopup
+        from strongticket.laws import Normal, SignedConstant
+        from strongticket.models import named
+        from strongticket.networks import Network
+        from strongticket.search.by_name import Asked, by_name
         from strongticket.training import accuracy
 
-        if self.epochs < 1 or min(self.hidden, default=1) < 1:
-            raise InputError(
-                "search needs epochs >= 1 and hidden widths >= 1; "
-                f"got {self.epochs} and {' '.join(map(str, self.hidden))}"
-            )
         start = time.perf_counter()
-        widths = (data.train_x.shape[1], *self.hidden, int(data.train_y.max()) + 1)
-        model = relu_network(MLP(widths, (False,) * (len(widths) - 1)))
-        network = Network.sample(model, law=SignedConstant(), seed=self.seed)
-        search = EdgePopup(network, self.density, self.rate, scope=self.scope, score_seed=self.seed)
-        x, y = torch.from_numpy(data.train_x), torch.from_numpy(data.train_y)
+        d, classes = data.train_x.shape[1], int(data.train_y.max()) + 1
+        name = self.model or f"mlp-{d}-256-256-{classes}"
+        model = named(name, classes)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        model.to(device)
+        x, y = torch.from_numpy(data.train_x).to(device), torch.from_numpy(data.train_y).to(device)
+        try:
+            outputs = model.eval()(x[:2]).shape[1]
+        except RuntimeError as error:
+            raise InputError(f"{name} does not take the {d} values of {data.name}") from error
+        if outputs < classes:
+            raise InputError(f"{name} has {outputs} outputs, {data.name} has {classes} classes")
+        law = SignedConstant() if self.law == "signed-constant" else Normal()
+        network = Network.sample(model, law=law, seed=self.seed)
+        batches = -(-len(x) // self.batch)
+        asked = Asked(self.density, self.epochs * batches, self.rate, self.scope, self.seed)
+        search = by_name(self.method, network, asked)
         order = torch.Generator().manual_seed(self.seed)
-        batches = -(-len(x) // 128)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(search, self.epochs * batches)
-        before = accuracy(model, data)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(search, asked.total)
+        with search.evaluating():
+            before = accuracy(model.eval(), data)
         for epoch in range(self.epochs):
-            for index in torch.split(torch.randperm(len(x), generator=order), 128):
+            model.train()
+            for index in torch.split(torch.randperm(len(x), generator=order), self.batch):
                 search.zero_grad()
                 loss = torch.nn.functional.cross_entropy(model(x[index]), y[index])
                 torch.autograd.backward(loss)
                 search.step()
                 schedule.step()
-            progress("searching a mask", epoch + 1, self.epochs)
+            progress(f"searching a mask: epoch {epoch + 1}", epoch + 1, self.epochs)
         ticket = search.ticket()
         seconds = time.perf_counter() - start
-        return Found(ticket, accuracy(model, data), before, seconds)
+        with search.evaluating():
+            found = accuracy(model.eval(), data)
+        return Found(ticket, found, before, seconds)

@@ -59,10 +59,11 @@ def train_relu(
 
 
 def accuracy(model: nn.Module, data: Images) -> float:
-    """The fraction of test images that a classifier labels right."""
+    """The fraction of test images that a classifier labels right, on the classifier's device."""
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
     hits = []
     with torch.no_grad():
         for low in range(0, len(data.test_x), 1024):
-            x = torch.from_numpy(data.test_x[low : low + 1024])
-            hits.append(model(x).argmax(1).numpy() == data.test_y[low : low + 1024])
+            x = torch.from_numpy(data.test_x[low : low + 1024]).to(device)
+            hits.append(model(x).argmax(1).cpu().numpy() == data.test_y[low : low + 1024])
     return float(np.concatenate(hits).mean())

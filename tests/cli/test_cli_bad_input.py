@@ -179,7 +179,7 @@ def test_no_certificate_for_an_epsilon_out_of_range(
     run: Runner, place: Path, made: Made, value: str
 ) -> None:
     arguments = ("certify", made.ticket_file, "--target", made.target_file, "--out", "out.json")
-    refused(run, place, *arguments, "--epsilon", value, says=("epsilon must be finite and > 0",))
+    refused(run, place, *arguments, "--epsilon", value, says=("epsilon must be finite and >= 0",))
 
 
 def test_weights_that_no_grid_reaches(run: Runner, place: Path) -> None:
@@ -377,8 +377,12 @@ SEARCHES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "rate -1": (("--rate", "-1"), ("lr must be finite", ">= 0", "-1")),
     "density 0": (("--density", "0"), ("density", "(0, 1]", "0.0")),
     "density 2": (("--density", "2"), ("density", "(0, 1]", "2.0")),
-    "no epochs": (("--epochs", "0"), ("epochs >= 1", "got 0")),
-    "no width": (("--hidden", "8", "0"), ("hidden widths >= 1", "8 0")),
+    "no epochs": (("--epochs", "0"), ("epochs, batch and threads >= 1", "got 0, 128, 1")),
+    "no images": (("--batch", "0"), ("threads >= 1", "1, 0, 1")),
+    "no model": (("--model", "mlp-8-0"), ("a model is mlp-WIDTH", "mlp-8-0")),
+    "another width": (("--model", "mlp-9-5-10"), ("does not take the 64 values of digits",)),
+    "too few outputs": (("--model", "mlp-64-5-3"), ("3 outputs", "10 classes")),
+    "no scope": (("--method", "gem-miner", "--scope", "global"), ("gem-miner has no scope",)),
     "seed -1": (("--seed", "-1"), ("seed must be an integer",)),
     "no data": (("--data", "none"), ("no data folder none", "train-images-idx3-ubyte")),
     "wrong data": (("--data", "wrong"), ("wrong holds no train-images-idx3-ubyte",)),
@@ -393,7 +397,7 @@ def test_a_search_that_cannot_be(run: Runner, place: Path, name: str) -> None:
     head = bytes((0, 0, 8, 3, 0, 0, 0, 9, 0, 0, 0, 2, 0, 0, 0, 2))
     (place / "cut" / "train-images-idx3-ubyte").write_bytes(head + bytes(35))
     options, says = SEARCHES[name]
-    small = () if "--hidden" in options else ("--hidden", "8")
+    small = () if "--model" in options else ("--model", "mlp-64-8-10")
     epochs = () if "--epochs" in options else ("--epochs", "1")
     arguments = ("search", *small, *epochs, *options, "--out", "out.safetensors")
     refused(run, place, *arguments, says=says)
@@ -405,7 +409,7 @@ def test_scores_that_turn_nan(run: Runner, place: Path, monkeypatch: pytest.Monk
     data = datasets.digits()
     data.train_x[700, 3] = np.nan
     monkeypatch.setattr(datasets, "digits", lambda: data)
-    arguments = ("search", "--hidden", "8", "--epochs", "2", "--out", "out.safetensors")
+    arguments = ("search", "--model", "mlp-64-8-10", "--epochs", "2", "--out", "out.safetensors")
     refused(
         run,
         place,

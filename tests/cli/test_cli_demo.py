@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cli_runner import Runner
 
-from strongticket.check import check
+from strongticket.check import check, matching
 from strongticket.datasets import digits
 from strongticket.targets import Target
 from strongticket.theorems import THEOREMS, Effort, pensia2020
@@ -41,7 +41,7 @@ def test_the_whole_demo(run: Runner, tmp_path: Path) -> None:
         f"{ticket.mask.kept:,} kept of",
         "-".join(map(str, asked.architecture.widths)),  # type: ignore[union-attr]
         f"pruned random network {accuracy(ticket.compact(), digits()):.2%}",
-        *(f"check {t.key}" for t in THEOREMS),
+        *(f"check {t.key}" for t in matching("pensia2020")),
         "recheck",
     ):
         assert shown in ended.out
@@ -57,7 +57,8 @@ def test_json_and_a_check_that_fails(
 ) -> None:
     """The same numbers as JSON; one refuted claim makes the exit code 1."""
 
-    def one_refuted(**options: Any) -> Any:
+    def one_refuted(theorems: Any, **options: Any) -> Any:
+        assert theorems == matching("pensia2020")
         assert options["quick"]
         return (check(THEOREMS[5], quick=True), check(pensia2020.LOWER, quick=True))
 

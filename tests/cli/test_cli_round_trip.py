@@ -12,8 +12,12 @@ import numpy as np
 import pytest
 from cli_runner import EPSILON, Made, Runner, layers, named, state_dict
 
+from strongticket import models
+from strongticket.datasets import digits
+from strongticket.search.by_name import NAMES
 from strongticket.targets import Box, Target
 from strongticket.tickets import Ticket
+from strongticket.training import accuracy
 from strongticket.verify._certificate import seal
 
 
@@ -165,7 +169,8 @@ def test_ticket_show_lists_the_parameters(run: Runner, made: Made) -> None:
 
 def test_search_saves_the_mask_it_found(run: Runner, tmp_path: Path) -> None:
     out = tmp_path / "mask.safetensors"
-    arguments = ("search", "--epochs", "2", "--hidden", "24", "--density", "0.25", "--out", out)
+    model = ("--model", "mlp-64-24-10")
+    arguments = ("search", "--epochs", "2", *model, "--density", "0.25", "--out", out)
     found = run(*arguments, "--json")
     assert (found.code, found.err) == (0, "")
     ticket = Ticket.load(out)
@@ -179,6 +184,20 @@ def test_search_saves_the_mask_it_found(run: Runner, tmp_path: Path) -> None:
     assert f"{found.json['accuracy']:.2%}" in shown.out
     assert f"{found.json['random_accuracy']:.2%}" in shown.out
     assert "searching a mask" in shown.err
+
+
+@pytest.mark.parametrize("method", NAMES)
+def test_every_method_saves_a_ticket_that_is_the_network(
+    run: Runner, tmp_path: Path, method: str
+) -> None:
+    out = tmp_path / "mask.safetensors"
+    options = ("--model", "mlp-64-16-10", "--epochs", "2", "--rate", "1")
+    found = run("search", "--method", method, *options, "--out", out, "--json")
+    assert (found.code, found.json["method"]) == (0, method)
+    ticket = Ticket.load(out)
+    data = digits()
+    assert accuracy(ticket.into(models.named("mlp-64-16-10")), data) == found.json["accuracy"]
+    assert accuracy(ticket.module(), data) == found.json["accuracy"]
 
 
 def test_doctor_names_the_versions(run: Runner) -> None:

@@ -1,22 +1,18 @@
-"""Real image data: the shipped digits, and folders of the user's own in the original layout.
-
-Nothing is ever downloaded.
-"""
+"""MNIST and Fashion-MNIST from the four original idx files."""
 
 from __future__ import annotations
 
 import gzip
-import importlib.resources
 import math
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from strongticket.datasets._images import Images
 from strongticket.errors import InputError
 
 _IDX = {
@@ -25,26 +21,6 @@ _IDX = {
     "test_x": "t10k-images-idx3-ubyte",
     "test_y": "t10k-labels-idx1-ubyte",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Images:
-    """Flat images in [0, 1], float32 of shape (N, d), and labels, int64 of shape (N,)."""
-
-    name: str
-    train_x: NDArray[np.float32]
-    train_y: NDArray[np.int64]
-    test_x: NDArray[np.float32]
-    test_y: NDArray[np.int64]
-
-
-def digits() -> Images:
-    """The shipped 8 x 8 digits: 1,397 to train on, the last 400 to test on (other writers)."""
-    file = importlib.resources.files("strongticket").joinpath("data/digits.npz")
-    with file.open("rb") as handle, np.load(handle) as data:
-        x = (data["images"].reshape(len(data["images"]), -1) / 16.0).astype(np.float32)
-        y = data["labels"].astype(np.int64)
-    return Images("digits", x[:-400], y[:-400], x[-400:], y[-400:])
 
 
 def idx_folder(folder: str | os.PathLike[str]) -> Images:
