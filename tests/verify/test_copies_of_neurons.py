@@ -248,6 +248,22 @@ def test_copies_without_error(tmp_path: Path) -> None:
     assert recheck(proved.save(tmp_path / "proof.json"), ball).bound == 0
 
 
+@pytest.mark.parametrize("nothing", [["2.weight"], ["1.weight"], ["0.weight", "0.bias"]], ids=str)
+@pytest.mark.parametrize("method", [DIFFERENTIAL_INTERVAL, WEIGHT_ERROR])
+def test_layers_of_which_nothing_is_kept(tmp_path: Path, nothing: list[str], method: Any) -> None:
+    """With no copies read, or copies that are 0: g = 0."""
+    bits = {name: EXACT.mask[name].dense().copy() for name in EXACT.mask}
+    for name in nothing:
+        bits[f"layers.{name}"][:] = False
+    made = replace(EXACT, mask=Mask.dense(bits))
+    proved = certify(made, OF, method=method)
+    largest = max(gap(made, OF, x) for x in points(OF.domain, 2, np.random.default_rng(0), 4))
+    assert 0 < largest <= proved.exact_bound**2
+    if nothing == ["2.weight"]:
+        assert proved.steps[0].deviation == 0  # nobody reads what the first block makes
+    assert recheck(proved.save(tmp_path / "proof.json"), OF).bound == proved.exact_bound
+
+
 def test_attack_finds_nothing_where_the_bound_is_zero() -> None:
     assert attack(EXACT, OF, starts=3, steps=3).exact_distance == 0
     other = Target([(w + 1, b) for w, b in zip(OF.weights, OF.biases, strict=True)], OF.domain)
