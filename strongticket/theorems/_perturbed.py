@@ -92,7 +92,7 @@ class Perturbed(SamplingTheorem):
         """The same samples: a larger perturbation never needs more of them."""
         name = "the same samples with a larger perturbation serve at least what they served"
         samples, cases = self.sample(effort.pick(25, 150), 16, self.seeds), 0
-        for eta in self.extremal["eta"]:
+        for eta in self.extremal["eta"][:2]:
             found = [
                 [40 if n is None else n for n in self.prefixes(samples, eta, nu)]
                 for nu in (Fraction(0), self.nu / 4, self.nu, 4 * self.nu)
@@ -109,7 +109,7 @@ class Perturbed(SamplingTheorem):
     def _saving(self, effort: Effort) -> Row:
         """How many samples perturbations save, beside what the bounds differ by."""
         eta, delta = self.extremal["eta"][-1], self.extremal["delta"][-1]
-        samples = self.sample(effort.trials(60, 400), 18, self.seeds + 1)
+        samples = self.sample(effort.trials(40, 300), 18, self.seeds + 1)
         sizes = [Fraction(0), self.nu / 32, self.nu / 8, self.nu / 2, self.nu]
         means, bounds = [], []
         for nu in sizes:
