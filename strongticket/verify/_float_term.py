@@ -18,6 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from strongticket.activations import RELU
 from strongticket.errors import InputError
 from strongticket.networks import MLP
 from strongticket.targets import Ball, Domain
@@ -42,8 +43,8 @@ def float_term(ticket: Ticket, domain: Domain, dtype: str = "float32") -> float:
     if dtype not in _KINDS:
         raise InputError(f"dtype must be one of {', '.join(_KINDS)}, got {dtype!r}")
     architecture = ticket.network.architecture
-    if not isinstance(architecture, MLP):
-        raise InputError(f"float_term needs a ticket of a Network.mlp, got {architecture}")
+    if not isinstance(architecture, MLP) or architecture.activation != RELU:
+        raise InputError(f"float_term needs a ticket of a ReLU Network.mlp, got {architecture}")
     unit, least, largest = _KINDS[dtype]
     with np.errstate(all="ignore"):
         size = np.full(architecture.widths[0], domain.radius)
