@@ -15,7 +15,11 @@ from strongticket.networks._sample import named_parameters
 
 @contextlib.contextmanager
 def hold(
-    model: nn.Module, optimizer: torch.optim.Optimizer, masks: Mapping[str, Tensor]
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    masks: Mapping[str, Tensor],
+    *,
+    write_each_step: bool = True,
 ) -> Iterator[None]:
     """Within the context, weights outside of `masks` are zero, also after ``optimizer.step()``.
 
@@ -23,6 +27,9 @@ def hold(
     so that no momentum gathers, and what the optimizer already holds of them (any state tensor
     of the parameter's shape) is zeroed too. Works with any ``torch.optim.Optimizer`` of the
     model's parameters; with a gradient scaler, and where gradients are clipped in between.
+
+    An elementwise optimizer (SGD, Adam) leaves a weight at 0 whose gradient and momentum are 0:
+    then ``write_each_step=False`` saves the writing after each step.
 
     Raises InputError for a mask that fits no parameter.
     """
@@ -55,10 +62,9 @@ def hold(
 
     after()
     zero_states()
-    handles = [
-        optimizer.register_step_pre_hook(before),
-        optimizer.register_step_post_hook(after),
-    ]
+    handles = [optimizer.register_step_pre_hook(before)]
+    if write_each_step:
+        handles.append(optimizer.register_step_post_hook(after))
     try:
         yield
     finally:

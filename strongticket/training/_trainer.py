@@ -57,7 +57,7 @@ class Trainer:
             stack.enter_context(torch.random.fork_rng(devices=[]))
             torch.manual_seed(philox.stream(f"training {self.seed}", str(start)) >> 1)
             if masks:
-                stack.enter_context(hold(model, optimizer, masks))
+                stack.enter_context(hold(model, optimizer, masks, write_each_step=False))
             self._evaluate(model, start, start == stop, found)
             model.train()
             for step, (x, y) in zip(range(start, stop), self._batches(start), strict=False):

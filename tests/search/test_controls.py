@@ -95,11 +95,12 @@ def test_a_random_mask_is_uniform() -> None:
     assert np.abs(kept - 600).max() < 6 * np.sqrt(2000 * 0.21)
 
 
-def test_layers_are_permuted_on_streams_of_their_own() -> None:
-    one = np.arange(100) < 30
-    both = c.random_mask({"x": one, "y": one}, 1)
+@pytest.mark.parametrize("control", SAME_COUNTS)
+def test_layers_are_permuted_on_streams_of_their_own(control: Any) -> None:
+    one = (np.arange(100) % 7 < 3).reshape(10, 10)
+    both = control({"x": one, "y": one}, 1)
     assert not np.array_equal(both["x"], both["y"])
-    assert np.array_equal(both["y"], c.random_mask({"y": one}, 1)["y"])
+    assert np.array_equal(both["y"], control({"y": one}, 1)["y"])
 
 
 def test_redrawn_weights_have_the_same_mask_and_law() -> None:
