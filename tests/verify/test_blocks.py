@@ -248,6 +248,25 @@ def test_inputs_of_the_first_block_may_be_negative_those_of_others_not() -> None
     collapse(hand_made([1, 2], l0=[(a, 0), (b, 1)], l1=[(row, a), (row, b)], l2=[(0, row)]))
 
 
+def test_an_input_and_a_bias_inside_a_block() -> None:
+    """Before the first block any bias spoils a neuron; behind it only one of the other sign."""
+    network = Network.mlp((2, 2, 9, 2), laws=SignedConstant(1.0), seed=2, biases=True)
+    bits = {name: np.zeros(network[name].shape, bool) for name in network.masked}
+    for layer, blocks in ((0, [3]), (1, [1, 2])):
+        w = network.weights(f"layers.{layer}.weight")[:, 0]
+        b = network.weights(f"layers.{layer}.bias")
+        assert {*(w * b)} == {1.0, -1.0} or not layer
+        for neuron in range(len(b)):
+            kept = {name: array.copy() for name, array in bits.items()}
+            kept[f"layers.{layer}.weight"][neuron, 0] = kept[f"layers.{layer}.bias"][neuron] = True
+            made = Ticket(network, Mask.dense(kept), provenance={"blocks": blocks})
+            if layer and w[neuron] == b[neuron]:
+                collapse(made)
+            else:
+                with pytest.raises(InputError, match=f"neuron {neuron} of layers.{layer} keeps"):
+                    collapse(made)
+
+
 BAD_BLOCKS = {
     "no list": ("2,1", "must be a list of integers >= 1, got '2,1'"),
     "empty": ([], "must be a list of integers >= 1"),
@@ -321,6 +340,13 @@ def break_sign(d: Document) -> None:
     raise AssertionError("choose another seed")
 
 
+def add_bias_inside(d: Document) -> None:
+    """A neuron of layer 0 that keeps an input keeps its own bias as well."""
+    fed = np.unique(masks(d, "layers.0.weight") // 2)
+    more = np.setdiff1d(fed, masks(d, "layers.0.bias"))[:1]
+    set_masks(d, "layers.0.bias", np.union1d(masks(d, "layers.0.bias"), more))
+
+
 def drop_kept(name: str):
     def lie(d: Document) -> None:
         set_masks(d, name, masks(d, name)[1:])
@@ -354,6 +380,7 @@ REFUTED = {
     "one block": (put("blocks", [4]), "one block a target layer"),
     "blocks too long": (put("blocks", [3, 2]), "not the network's layers"),
     "sign broken": (break_sign, "is not sure of its sign"),
+    "input and bias": (add_bias_inside, r"neuron \d+ of layers.0 is not sure of its sign"),
     "weight dropped": (drop_kept("layers.3.weight"), "layer 1: the weight error is"),
     "bias dropped": (drop_kept("layers.2.bias"), "layer 0: the bias error is"),
     "bias flipped": (flip_bias, "layer 1: the bias error is"),
