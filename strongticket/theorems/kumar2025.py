@@ -173,8 +173,8 @@ COPIES = ExactCopies(
         "with $n_1$ neurons for each input, then for i = 1, ..., L a layer uniform on "
         "$\\delta_i \\{\\pm 1, \\dots, \\pm M_i\\}$ whose outputs are $c_i = n_{i+1}$ copies of "
         "each neuron of target layer i ($c_L = 1$). With probability at least $1 - \\delta$ each "
-        "of these targets at once **equals** some pruned network, at every input (every non-negative "
-        "one where $g_1 = 1$), if {bound} with $q = 1/(4 A M_1)$ in layer 1 and "
+        "of these targets at once **equals** some pruned network, at every input (every "
+        "non-negative one where $g_1 = 1$), if {bound} with $q = 1/(4 A M_1)$ in layer 1 and "
         "$q = 1/(2 M_i)$ in all others."
     ),
     hypotheses=_HYPOTHESES,
