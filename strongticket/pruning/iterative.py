@@ -139,7 +139,8 @@ def lottery(
             dimensions; each pattern must match something.
         exclude: patterns of parameters to spare.
         folder: keep every finished round there, in files that are whole or absent, and resume
-            from what is there. The folder must be of the same model, weights and arguments.
+            from what is there. The folder must be of the same initial weights and arguments;
+            that `train` does what it did is for the caller to see to.
         progress: called after each round, also for those read from `folder`.
 
     Raises InputError for arguments that do not fit each other or the model, FileError for a

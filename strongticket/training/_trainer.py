@@ -54,7 +54,9 @@ class Trainer:
         optimizer = recipe.make(parameters)
         found: list[Evaluation] = []
         with contextlib.ExitStack() as stack:
-            stack.enter_context(torch.random.fork_rng(devices=[]))
+            device = self.data.train_x.device
+            gpus = [device] if device.type == "cuda" else []
+            stack.enter_context(torch.random.fork_rng(devices=gpus))
             torch.manual_seed(philox.stream(f"training {self.seed}", str(start)) >> 1)
             if masks:
                 stack.enter_context(hold(model, optimizer, masks, write_each_step=False))
