@@ -17,7 +17,6 @@ all in float32 whatever the dtype of the model. Nesterov momentum moves by
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -27,17 +26,17 @@ from torch import Tensor
 
 from strongticket.errors import InputError, SearchError
 from strongticket.networks import Network
-from strongticket.networks._constants import constants
-from strongticket.search import buffers, descent, fused, kernels, redraw, resume, selection
+from strongticket.search import buffers, descent, fused, kernels, outcome, resume, selection
 from strongticket.search.gate import Moment, unflagged
 from strongticket.search.groups import Density, Scope, check_group, grouped
+from strongticket.search.layers import Layers
 from strongticket.search.method import Method
 from strongticket.search.partial import Frozen
 from strongticket.search.plan import Plan
-from strongticket.search.report import CollapseWarning, SearchReport, report
+from strongticket.search.report import SearchReport, report
 from strongticket.search.structures import Structure, Structured
-from strongticket.search.written import Constant, Masked, live
-from strongticket.tickets import Mask, Reading, Ticket
+from strongticket.search.written import Masked, live
+from strongticket.tickets import Ticket
 
 Backend = Literal["numba", "torch"]
 Evaluation = Literal["ticket", "expectation"]
@@ -96,20 +95,7 @@ class MaskSearch(torch.optim.Optimizer):
         self.network, self.method, self.scope, self.refresh = network, method, scope, refresh
         self._model, present = live(network)
         buffers.check(self._model)
-        multiplied = method.gain != "none" or not method.gate.boolean
-        self._layers = {
-            name: Masked.of(
-                network, name, present[name], exact=multiplied, sizes=method.gain == "binary"
-            )
-            for name in network.masked
-        }
-        fixed = constants(self._model, [p.name for p in network.parameters])
-        self._constants = [
-            Constant.of(network, name, parameter, fixed.get(name))
-            for name, parameter in present.items()
-            if name not in self._layers
-        ]
-        self._by_parameter = {layer.parameter: layer for layer in self._layers.values()}
+        self._layers = Layers(network, method, self._plan, present)
         self._hints: dict[str, kernels.Hint] = {}
         self._backend, self._sample_seed, self._steps = backend, sample_seed, 0
         self._away = ""  # why the model does not hold this search's weights, if it does not
@@ -146,7 +132,7 @@ class MaskSearch(torch.optim.Optimizer):
         """Add a group, at construction only: a search moves its masked parameters, no others."""
         for entry in param_group["params"]:
             parameter = entry[1] if isinstance(entry, tuple) else entry
-            if parameter not in self._by_parameter:
+            if parameter not in self._layers.names:
                 raise InputError(
                     "a mask search moves the scores of its network's masked parameters and no "
                     "others; give others to an optimizer of their own"
@@ -175,8 +161,7 @@ class MaskSearch(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for layer in self._layers.values():
-            layer.check_layout()
+        self._layers.check_layout()
         if self._steps and self._steps % CHECK_EVERY == 0:
             self._check_written()
         compiled = fused.usable(self._layers.values(), self.method, self._backend)
@@ -189,9 +174,14 @@ class MaskSearch(torch.optim.Optimizer):
             elif wild or compiled is None:
                 selection.check_finite(self.scores())
         except SearchError as error:
-            raise SearchError(f"step {self._steps}: {error}{self._wild_gradients()}") from None
+            raise SearchError(
+                f"step {self._steps}: {error}{self._layers.wild_gradients()}"
+            ) from None
         if self.method.redraw is not None and self._steps % self.method.redraw.every == 0:
-            self._redraw()
+            redraw = self.method.redraw
+            number, seed = self._steps // redraw.every, self._sample_seed
+            gates, rounds = self._in_force(), self._held("rounds")
+            self._layers.redraw(gates, rounds, number, redraw.rate, seed)
         return loss
 
     def scores(self) -> dict[str, Tensor]:
@@ -232,19 +222,18 @@ class MaskSearch(torch.optim.Optimizer):
         if mode not in ("ticket", "expectation"):
             raise InputError(f"evaluating 'ticket' or 'expectation', got {mode!r}")
         self._check_written()
+        at, gate = self._moment(), self.method.gate
         if mode == "ticket":
-            found = self._ticket_gates()
+            found = unflagged(gate.ticket(self.scores(), at, self._in_force()), at)
         else:
-            at = self._moment()
-            mean = self.method.gate.expectation(self.scores(), at)
-            found = self._expanded(self._in_force() if mean is None else mean)
-        self._write(found)
+            found = gate.expectation(self.scores(), at) or self._in_force()
+        self._layers.write(found)
         self._away = "it is inside `with search.evaluating()`"
         try:
             yield
         finally:
             self._away = ""
-            self._write(self._expanded(self._in_force()))
+            self._layers.write(self._in_force())
 
     def ticket(self) -> Ticket:
         """What the search has found, as a ticket, with the model's buffers.
@@ -254,30 +243,11 @@ class MaskSearch(torch.optim.Optimizer):
         """
         self._check_here()
         self._check_written()
-        self._check_frozen()
-        gates = self._ticket_gates()
-        found = {name: gate != 0 for name, gate in gates.items()}
-        collapsed = report(found).collapsed
-        if collapsed:
-            warnings.warn(
-                f"the mask keeps nothing of {', '.join(collapsed)}; raise density, or use "
-                "scope='layer'",
-                CollapseWarning,
-                stacklevel=2,
-            )
-        dense = Mask.dense({name: mask.cpu().numpy() for name, mask in found.items()})
-        rounds = {
-            name: numbers[found[name]].cpu().numpy()
-            for name, numbers in self._held("rounds").items()
-        }
-        multiples = {
-            name: gate[found[name]].cpu().numpy()
-            for name, gate in gates.items()
-            if gate.dtype != torch.bool
-        }
-        reading = Reading(rounds, multiples, self.method.gain)
-        held = buffers.arrays(self._model)
-        return Ticket(self.network, dense, held, self._provenance(), reading)
+        self._layers.check_frozen()
+        gates, rounds = self._ticket_gates(), self._held("rounds")
+        return outcome.ticket(
+            self.network, self._model, gates, rounds, self.method.gain, self._provenance()
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Scores, momentum, hyperparameters and buffers: what resumes the search bit for bit.
@@ -289,7 +259,7 @@ class MaskSearch(torch.optim.Optimizer):
         """
         self._check_here()
         self._check_written()
-        self._check_frozen()
+        self._layers.check_frozen()
         selection.check_finite(self.scores())
         selection.check_finite(self._held("momentum_buffer"), "momentum")
         state = super().state_dict()
@@ -309,12 +279,9 @@ class MaskSearch(torch.optim.Optimizer):
         moved to another dtype or device; then nothing is changed.
         """
         self._check_here()
-        for layer in self._layers.values():
-            layer.check_layout()
-        names = {layer.parameter: name for name, layer in self._layers.items()}
-        resume.check(
-            state_dict, self._identity(), self.param_groups, names, self._plan, self.method
-        )
+        self._layers.check_layout()
+        identity, names = self._identity(), self._layers.names
+        resume.check(state_dict, identity, self.param_groups, names, self._plan, self.method)
         buffers.check_saved(self._model, state_dict["search"].get("buffers"))
         super().load_state_dict({k: v for k, v in state_dict.items() if k != "search"})
         # The base class casts to the parameter's dtype; scores stay float32.
@@ -324,18 +291,14 @@ class MaskSearch(torch.optim.Optimizer):
         self._steps = found["steps"]
         buffers.restore(self._model, found["buffers"])
         with torch.no_grad():
-            for name, rounds in self._held("rounds").items():
-                self._layers[name] = redraw.restored(self.network, self._layers[name], rounds)
-            self._by_parameter = {layer.parameter: layer for layer in self._layers.values()}
-            if self._steps % self.refresh == 0:
-                self._rewrite()
-                return
-            for name, layer in self._layers.items():
-                shape = self._plan.shapes[name]
-                self._gates[name] = resume.unpack(found["kept"][name], shape).to(
-                    layer.parameter.device
-                )
-            self._write(self._expanded(self._gates))
+            self._layers.restore(self._held("rounds"))
+        if self._steps % self.refresh == 0:
+            self._rewrite()
+            return
+        for name, shape in self._plan.shapes.items():
+            mask = resume.unpack(found["kept"][name], shape)
+            self._gates[name] = mask.to(self._layers[name].parameter.device)
+        self._layers.write(self._gates)
 
     def leave(self) -> dict[str, Tensor]:
         """Give the model up to another search over it; returns the buffers as they are now."""
@@ -347,8 +310,7 @@ class MaskSearch(torch.optim.Optimizer):
     def enter(self, held: Mapping[str, Tensor]) -> None:
         """Take the model back after `leave`: its effective weights and these buffers."""
         self._away = ""
-        with torch.no_grad():
-            self._write(self._expanded(self._in_force()))
+        self._layers.write(self._in_force())
         buffers.restore(self._model, held)
 
     def _moment(self) -> Moment:
@@ -380,11 +342,7 @@ class MaskSearch(torch.optim.Optimizer):
         """The gates of the ticket, bool or int8, in the shapes of the parameters."""
         at = self._moment()
         found = self.method.gate.ticket(self.scores(), at, self._in_force())
-        return self._expanded(unflagged(found, at))
-
-    def _expanded(self, gates: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        shapes = {name: tuple(layer.parameter.shape) for name, layer in self._layers.items()}
-        return {name: self._plan.expand(name, gate, shapes[name]) for name, gate in gates.items()}
+        return self._layers.expanded(unflagged(found, at))
 
     def _descend_all(self, compiled: kernels.Kernels | None) -> bool:
         """Move all scores; whether a compiled loop met one that is not finite."""
@@ -394,7 +352,7 @@ class MaskSearch(torch.optim.Optimizer):
             for parameter in group["params"]:
                 if parameter.grad is None:
                     continue
-                layer, state = self._by_parameter[parameter], self.state[parameter]
+                layer, state = self._layers.of(parameter), self.state[parameter]
                 grad = parameter.grad
                 if grad.layout != torch.strided:  # Embedding(sparse=True): every score moves
                     grad = grad.to_dense()
@@ -423,23 +381,6 @@ class MaskSearch(torch.optim.Optimizer):
             for name, layer in self._layers.items():
                 self.state[layer.parameter]["flags"] = flags[name]
 
-    def _redraw(self) -> None:
-        assert self.method.redraw is not None
-        masks = self._expanded(self._in_force())
-        number = self._steps // self.method.redraw.every
-        rounds = self._held("rounds")
-        for name, layer in self._layers.items():
-            self._layers[name] = redraw.again(
-                self.network,
-                layer,
-                masks[name],
-                rounds[name],
-                number,
-                self.method.redraw.rate,
-                self._sample_seed,
-            )
-        self._by_parameter = {layer.parameter: layer for layer in self._layers.values()}
-
     @torch.no_grad()
     def _rewrite(self, compiled: kernels.Kernels | None = None) -> None:
         """Select and write the effective weights; nothing is written if a score is not finite."""
@@ -461,37 +402,14 @@ class MaskSearch(torch.optim.Optimizer):
         if self.refresh > 1 or self.method.gate.stored or self.method.gain == "inverse density":
             self._gates = found
         if not done:
-            self._write(self._expanded(found))
-
-    @torch.no_grad()
-    def _write(self, gates: Mapping[str, Tensor]) -> None:
-        for name, layer in self._layers.items():
-            layer.write(layer.effective(gates[name], self.method.gain))
+            self._layers.write(found)
 
     def _check_here(self) -> None:
         if self._away:
             raise SearchError(f"the search cannot go on while {self._away}")
 
     def _check_written(self) -> None:
-        found = self._expanded(self._in_force())
-        for name, layer in self._layers.items():
-            layer.check_written(found[name], self.method.gain)
-
-    def _check_frozen(self) -> None:
-        for layer in self._layers.values():
-            layer.check_frozen()
-        for constant in self._constants:
-            constant.check()
-
-    def _wild_gradients(self) -> str:
-        """Which gradients of this step are not finite, to say after an error about scores."""
-        grads = {n: layer.parameter.grad for n, layer in self._layers.items()}
-        wild = [
-            name
-            for name, grad in grads.items()
-            if grad is not None and not bool(grad.to_dense().isfinite().all())
-        ]
-        return f"; the gradient of {', '.join(map(repr, wild))} is not finite" if wild else ""
+        self._layers.check_written(self._in_force())
 
     def _identity(self) -> dict[str, Any]:
         return {
