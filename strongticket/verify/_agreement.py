@@ -96,8 +96,9 @@ def _inside(target: Target, x: Floats) -> NDArray[np.bool_]:
     if isinstance(domain, Box):
         return np.asarray(((x >= domain.low) & (x <= domain.high)).all(1))
     square = Fraction(domain.radius) ** 2
+    x = np.where(np.isfinite(x), x, np.inf)
     near = np.sqrt((x * x).sum(1)) * GROW <= domain.radius
-    for i in np.flatnonzero(~near):
+    for i in np.flatnonzero(~near & np.isfinite(x).all(1)):
         near[i] = sum(Fraction(float(v)) ** 2 for v in x[i]) <= square
     return np.asarray(near)
 
@@ -121,8 +122,8 @@ class _Pair:
         """By the bound, and at the points."""
         f, f_error = _run(self.f, x)
         g, g_error = _run(self.g, x)
-        best, lead = _lead(f, f_error)
-        best_g, lead_g = _lead(g, g_error)
+        best, lead, most = _lead(f, f_error)
+        best_g, lead_g, _ = _lead(g, g_error)
         # Where floats settle neither lead nor tie, integers do.
         same = (best == best_g) & (lead > 0) & (lead_g > 0)
         clear = (lead > 0) & (lead_g > 0)
@@ -130,7 +131,8 @@ class _Pair:
         moved = self._moved(x, radius, best) if radius else 0.0
         left = np.nextafter(lead - moved, -np.inf)
         by_bound = np.array([Fraction(v) > need for v in left.tolist()])
-        for i in np.flatnonzero(~clear):
+        close = np.array([Fraction(v) > need for v in most.tolist()]) & ~by_bound & (radius == 0)
+        for i in np.flatnonzero(~clear | close):
             exact_f, exact_g = outputs(self.target, self.layers, x[i])
             first, ahead = _exact_lead(exact_f)
             second, ahead_g = _exact_lead(exact_g)
@@ -180,15 +182,16 @@ def _affine(
     return z, (error @ size.T + 2 * gamma(2 * plus.shape[1]) * reach) * GROW + tiny
 
 
-def _lead(y: Floats, error: Floats) -> tuple[NDArray[np.int64], Floats]:
-    """The largest output, and a lower bound of its distance to all others."""
+def _lead(y: Floats, error: Floats) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """The largest output, and bounds of its distance to all others, from below and from above."""
     best = y.argmax(1)
     rows = np.arange(len(y))
-    gaps = (y[rows, best] - error[rows, best])[:, None] - (y + error)
+    gaps = y[rows, best][:, None] - y
     size = np.abs(y) + error
-    gaps -= (size[rows, best][:, None] + size) * 2.0**-50  # what the line above rounds
+    off = error[rows, best][:, None] + error
+    off = off + (size[rows, best][:, None] + size) * 2.0**-50  # what these lines round
     gaps[rows, best] = np.inf
-    return best, gaps.min(1)
+    return best, (gaps - off).min(1), (gaps + off).min(1)
 
 
 def _exact_lead(values: list[Fraction]) -> tuple[int, Fraction]:
