@@ -79,6 +79,32 @@ def test_any_claim_of_copies_gives_a_true_bound(tmp_path: Path, domain, seed: in
         assert found.kept_weights == made.mask.kept
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_copies_before_a_longer_block(tmp_path: Path, seed: int) -> None:
+    """Some copies are read by no output, though neurons inside the block read them: 1 - 1 = 0."""
+    rng = np.random.default_rng(seed)
+    made = random_ticket(seed)
+    network = Network.mlp(
+        (2, 12, 7, 14, 2), laws=SignedConstant(1.0), seed=seed, biases=(True, False, False, False)
+    )
+    bits = {name: rng.random(network[name].shape) < 0.3 for name in network.masked}
+    for name in ("layers.0.weight", "layers.0.bias"):
+        bits[name] = made.mask[name].dense()
+    if seed % 2:  # two layers for one, in short
+        bits["layers.2.weight"] = rng.integers(0, 7, 14)[:, None] == np.arange(7)
+    else:
+        bits["layers.2.weight"] &= network.weights("layers.2.weight") > 0
+    copies = [runs(rng.integers(0, 4, 7))]
+    pruned = Ticket(network, Mask.dense(bits), provenance={"blocks": [2, 2], "copies": copies})
+    of = target((2, 3, 2), DOMAINS[seed % 3], seed=seed)
+    largest = max(gap(pruned, of, x) for x in points(of.domain, 2, rng, 8))
+    for method in (None, WEIGHT_ERROR):
+        proved = certify(pruned, of, method=method)
+        assert largest <= proved.exact_bound**2
+        assert recheck(proved.save(tmp_path / "proof.json"), of).bound == proved.exact_bound
+    assert bool(proved.layers[1].masks) == (seed % 2 == 0)
+
+
 # A third propagation
 
 
