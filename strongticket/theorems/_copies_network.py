@@ -154,9 +154,9 @@ class CopiesTheorem(Theorem):
 def _reach(plan: LayerPlan, need: Fraction) -> str | None:
     if Fraction(plan.window) >= need:
         return None
-    value, what = plan.largest
+    _, what = plan.largest
     return (
-        f"{what} = {value:.6g} in absolute value, wanted within {plan.eta:.3g}, lies beyond "
+        f"{what}, wanted within {plan.eta:.3g}, lies beyond "
         f"what the scales {plan.scales} are proved to reach, {plan.window / 2:.6g} less half the "
         "accuracy; give larger scales"
     )

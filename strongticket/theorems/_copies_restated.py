@@ -29,7 +29,7 @@ Case = tuple[Target, float, float, tuple[LayerPlan, ...]]
 def least_counts(theorem: CopiesTheorem) -> Finding:
     """Every layer's union bound is at most delta / (2 L), and its count is the least."""
     cases = 0
-    for target, _, delta, plans in _cases(theorem):
+    for target, _, delta, plans in itertools.chain(_cases(theorem), _near_the_grid(theorem)):
         share = Fraction(delta) / (2 * target.depth)
         for i, plan in enumerate(plans):
             copies = plans[i + 1].count if i + 1 < len(plans) else 1
@@ -121,6 +121,14 @@ def _cases(theorem: CopiesTheorem) -> Iterator[Case]:
         epsilon, delta = (0.5 * 64 ** (len(widths) - 3) if len(widths) > 3 else 0.25), 0.01
         delta = (0.5, 0.01, 1e-9)[k % 3]
         yield target, epsilon, delta, theorem.plan(target, epsilon, delta)
+
+
+def _near_the_grid(theorem: CopiesTheorem) -> Iterator[Case]:
+    """Accuracies at which the grid costs a good part of the rate, in both kinds of layers."""
+    layers = [(np.full((2, 2), 0.25, np.float32), None), (np.full((1, 2), 0.25, np.float32), None)]
+    target = Target(layers, Box(0, 1))
+    for epsilon in (1e-5, 3e-6):
+        yield target, epsilon, 0.01, theorem.plan(target, epsilon, 0.01, mass=1)
 
 
 def _size(target: Target, layer: int) -> tuple[int, int]:
