@@ -67,7 +67,8 @@ def proved(group: Group) -> tuple[str, tuple[float, float, float]] | None:
     eta = 2.0**-8
     start, next_ = theorem.failure(0, eta), theorem.failure(1, eta)
     b = 1 / math.log2(start / next_)
-    names = {"dacunha2022_r1": "R1", "dacunha2022_r1plus_whole": "R1+", "dacunha2022_product": "R2+"}
+    names = {"r1": "R1", "r1plus_whole": "R1+", "product": "R2+"}
+    names = {f"dacunha2022_{key}": name for key, name in names.items()}
     return names[theorem.key], (2 * b, b, b * math.log2(start * eta**2))
 
 
