@@ -98,13 +98,16 @@ class Built:
 
 @dataclass(frozen=True)
 class AskedFor:
-    """What a theorem asks for a target; `law` is "grid", or "continuous" beyond 24 bits."""
+    """What a theorem asks for a target, for the continuous law of weights.
+
+    `grid`: whether 24-bit weights are fine enough for the theorem there.
+    """
 
     depth: int
     theorem: str
     width: int
     weights: int
-    law: str
+    grid: bool
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ def build(config: Config, depth: int, seed: int, how: str) -> Built:
         for _ in range(depth):
             widths += [pool * config.width, config.width]
         network = Network.mlp(widths, laws=[Uniform(1.0), Uniform(4.0)] * depth, seed=seed)
-        ticket = two_layer(network, target, aims, **common)
+        ticket = two_layer(network, target, aims, objective=subsetsum.within, **common)
     else:
         counts = [3 * config.candidates] * (depth - 1)
         laws = [Uniform(1.0), Uniform(4.0), *[Uniform(1.0)] * (depth - 1)]
@@ -176,25 +179,25 @@ def asked(config: Config, depth: int) -> list[AskedFor]:
     epsilon, delta = config.epsilon, config.delta
     wide = pensia2020.EXPLICIT.network(target, epsilon, delta, seed=0)
     layers = _copies_plan.Layers.of(target, rational(epsilon), Norms.of(target))
-    found = [("pensia2020_explicit", wide, "grid")]
+    found = [("pensia2020_explicit", wide, True)]
     for name, factor in (("mass of all copies", None), (f"mass {MASS:g}", Fraction(MASS))):
-        law = "grid"
+        plans = _copies_plan.counts(layers, rational(delta), None, factor, Fraction(0))
+        fine = True
         try:
-            plans = _copies_plan.counts(layers, rational(delta), None, factor, _copies_plan.GRID)
+            _copies_plan.counts(layers, rational(delta), None, factor, _copies_plan.GRID)
         except _copies_plan.TooFineError:
-            law = "continuous"
-            plans = _copies_plan.counts(layers, rational(delta), None, factor, Fraction(0))
+            fine = False
         network = burkholz2022.EXPLICIT.mlp(tuple(plans), 0)
-        found.append((f"burkholz2022_explicit, {name}", network, law))
+        found.append((f"burkholz2022_explicit, {name}", network, fine))
     return [
         AskedFor(
             depth=depth,
             theorem=name,
             width=sum(network.architecture.widths[1:-1]),  # type: ignore[union-attr]
             weights=sum(p.numel for p in network.parameters),
-            law=law,
+            grid=grid,
         )
-        for name, network, law in found
+        for name, network, grid in found
     ]
 
 
@@ -330,7 +333,9 @@ def plot(result: Result, path: Path) -> None:
                     label=f"asked: {theorem}",
                 )
         axis.set(yscale="log", xlabel="depth L of the target", ylabel=title)
-        axis.legend(fontsize=7)
+        low, high = axis.get_ylim()
+        axis.set_ylim(low, high * (high / low) ** 0.45)  # room for the legend
+        axis.legend(fontsize=7, loc="upper left")
     figure.savefig(path, dpi=150)
 
 
