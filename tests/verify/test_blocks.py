@@ -443,6 +443,19 @@ def test_unreadable(tmp_path: Path, lie, message: str) -> None:
         recheck(path)
 
 
+def test_a_target_of_one_more_input_is_refuted(tmp_path: Path) -> None:
+    """An input that no weight reads: the bound would be true, of a network of other inputs."""
+    of = CERTIFICATE.target
+    first = np.column_stack([of.weights[0], np.zeros(len(of.weights[0]), np.float32)])
+    wider = Target([(first, of.biases[0]), (of.weights[1], of.biases[1])], of.domain)
+
+    def lie(d: Document) -> None:
+        d["target"].update(widths=list(wider.widths), data=pack(wider.raw))
+
+    with pytest.raises(RefutedError, match="not the target's widths at its inputs"):
+        recheck(forge(CERTIFICATE, lie, tmp_path / "proof.json"))
+
+
 def test_a_division_into_blocks_is_no_claim(tmp_path: Path) -> None:
     """The same network in other blocks with hidden layers of the same widths: true or refuted."""
     made = random_ticket((2, 2, 2, 2), [1, 2], 4, SIGNS)
