@@ -94,6 +94,37 @@ def test_a_ticket_of_a_model_with_norms(name: str, dtype: torch.dtype, tmp_path:
     assert torch.equal(ticket.into(other).eval()(x), wanted)
 
 
+class Words(nn.Module):
+    """An embedding, an attention layer, a recurrent one and a tied read-out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(11, 16)
+        self.attend = nn.TransformerEncoderLayer(16, 4, 32, dropout=0.0, batch_first=True)
+        self.read = nn.LSTM(16, 16, batch_first=True)
+        self.out = nn.Linear(16, 11, bias=False)
+        self.out.weight = self.words.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, length) words -> (b, 11)."""
+        found: Tensor = self.out(self.read(self.attend(self.words(x)))[0][:, -1])
+        return found
+
+
+@pytest.mark.parametrize("name", ["iterand", "biprop", "gem-miner", "bernoulli rescale", "signed"])
+def test_attention_recurrence_and_tied_weights(name: str) -> None:
+    x = torch.randint(0, 11, (16, 5), generator=torch.Generator().manual_seed(0))
+    y = torch.arange(16) % 11
+    model = Words()
+    search = searched(name, model)
+    train(model, search, x, y, STEPS)
+    with search.evaluating():
+        wanted = model.eval()(x)
+    other = search.ticket().into(Words()).eval()
+    assert other.out.weight is other.words.weight
+    assert torch.equal(other(x), wanted)
+
+
 @pytest.mark.parametrize("backend", ["numba", "torch"])
 @pytest.mark.parametrize("after", [1, 7])
 @pytest.mark.parametrize("name", METHODS)
