@@ -33,6 +33,7 @@ Ints = NDArray[np.int64]
 Bits = NDArray[np.bool_]
 _WORDS = 1 << 32
 _LEAST_WINDOW, _MOST_WINDOW = 14, 20
+_OUTER = 6  # a weight that missed gets 63 shifts from the next so many candidates
 _SCANNED = 1 << 22  # words of a source looked at together
 REACHED = Fraction(3, 8)  # of the largest product: half of the window that small sums serve
 
@@ -244,29 +245,40 @@ class _Source:
         available = free.sum(1)
         errors = np.abs(aims)
         chosen = np.zeros(free.shape, np.bool_)
-        start = 0
-        while True:
-            left = np.flatnonzero((errors > limits) & (start < available))
-            if not left.size:
-                break
-            slots = order[left, start : start + self.window]
-            kept, error = self._attempt(products[left], free[left], slots, aims[left], limits[left])
-            better = error < errors[left]
-            chosen[left[better]], errors[left[better]] = kept[better], error[better]
-            start += self.window
+        for outer in range(1 << _OUTER):
+            for start in range(0, int(available.max(initial=0)), self.window):
+                left = np.flatnonzero((errors > limits) & (start < available))
+                if not left.size:
+                    continue
+                slots = order[left, start : start + self.window + _OUTER]
+                kept, error = self._attempt(
+                    products[left], free[left], slots, aims[left], limits[left], outer
+                )
+                better = error < errors[left]
+                chosen[left[better]], errors[left[better]] = kept[better], error[better]
+            if count < pool.size or not (errors > limits).any():
+                break  # before fixing subsets of the next few, look at more of the pool
         missed = errors > limits
         last = count == pool.size
         return flat[chosen & (~missed | last)[:, None]], missed, errors
 
     def _attempt(
-        self, products: Ints, free: Bits, slots: Ints, aims: Ints, limits: Ints
+        self, products: Ints, free: Bits, slots: Ints, aims: Ints, limits: Ints, outer: int
     ) -> tuple[Bits, Ints]:
-        """Free weights outside `slots` until the rest is small, then the best subset of them."""
+        """Free weights outside `slots` until the rest is small, then the best subset of them.
+
+        The last few slots, beyond the window, are kept or not as the bits of `outer` say.
+        """
         number = np.arange(len(aims))
         kept = np.zeros(free.shape, np.bool_)
-        rest = aims.copy()
+        slots, beyond = slots[:, : self.window], slots[:, self.window :]
+        bits = (outer >> np.arange(beyond.shape[1])) & 1 == 1
+        fixed = np.take_along_axis(free, beyond, 1) & bits
+        kept[number[:, None], beyond] = fixed
+        rest = aims - (np.take_along_axis(products, beyond, 1) * fixed).sum(1)
         outside = free.copy()
         outside[number[:, None], slots] = False
+        outside[number[:, None], beyond] = False
         far = np.flatnonzero(np.abs(rest) > self.bound)
         if far.size:
             self._reach(products, outside, rest, kept, far)
@@ -292,4 +304,5 @@ class _Source:
             use &= np.abs(x) <= 2 * self.bound
             taken[:, t] = use
             left -= np.where(use, x, 0)
-        rest[far], kept[far] = left, taken
+        rest[far] = left
+        kept[far] |= taken

@@ -144,3 +144,13 @@ def test_misses_are_errors_or_counted() -> None:
 def test_sources_that_make_no_sense(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         RandomSource(**given)
+
+
+def test_weights_that_miss_every_window_are_tried_shifted(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, wanted = RandomSource(1.0, 0.9), target(Box(0, 1), False)
+    fine = [LayerAccuracy(1e-5, 1e-5)] * 2
+    ticket = masked_two_layer(network(60, False), wanted, fine, source)
+    source.require(ticket)
+    monkeypatch.setattr("strongticket.construct._masked_source._OUTER", 0)
+    with pytest.raises(ConstructionError, match="missed their accuracy"):
+        masked_two_layer(network(60, False), wanted, fine, source)
