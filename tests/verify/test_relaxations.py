@@ -231,7 +231,21 @@ def witness(*path: Any) -> Any:
     return put("claim", "witness", "layers", 0, *path)
 
 
+def stable(which: str, phase: int) -> Any:
+    """All neurons of one kind called stable, with the slopes of that."""
+
+    def lie(document: Any) -> None:
+        said = document["claim"]["witness"]["layers"][0][which]
+        said["phases"], said["slopes"] = [phase] * 5, [phase * 1024] * 5
+
+    return lie
+
+
 LIES = {
+    "all active": (stable("target", 1), RefutedError),
+    "all inactive": (stable("target", 0), RefutedError),
+    "all differences active": (stable("difference", 1), RefutedError),
+    "no difference": (stable("difference", 0), RefutedError),
     "phase": (witness("target", "phases", [1] * 5), RefutedError),
     "inactive": (witness("target", "phases", [0] * 5), RefutedError),
     "stable difference": (witness("difference", "phases", [0] * 5), RefutedError),
@@ -259,5 +273,16 @@ def test_forged_witnesses_are_refused(tmp_path: Path, lie: str) -> None:
     codes = document["claim"]["witness"]["layers"][0]["target"]["phases"]
     assert codes == [2] * 5  # all unstable, so that every lie is one
     change, error = LIES[lie]
-    with pytest.raises(error):
+    match = "may change its sign" if lie.startswith(("all ", "no diff")) else None
+    with pytest.raises(error, match=match):
         recheck(forge(proof, change, tmp_path / "lie.json"))
+
+
+def test_a_stable_neuron_has_the_slope_of_its_sign(tmp_path: Path) -> None:
+    of = target((6, 5, 2), Box(0.5, 0.5 + 2.0**-20), seed=3)
+    proof = certify(ticket(of, pool=30), of, method=SPECTRAL)
+    assert 2 not in proof.document()["claim"]["witness"]["layers"][0]["target"]["phases"]
+    for which in ("target", "difference"):
+        lie = witness(which, "slopes", [512] * 5)
+        with pytest.raises(RefutedError, match="a stable neuron has slope 0 or 1"):
+            recheck(forge(proof, lie, tmp_path / "lie.json"))
