@@ -29,6 +29,7 @@ from strongticket.verify import (
     recheck,
 )
 from strongticket.verify._certificate import seal
+from strongticket.verify._recheck import _file
 
 CERTIFICATE = small(Box(-1.0, 1.0))
 
@@ -87,6 +88,18 @@ def test_a_small_file_fills_no_memory(tmp_path: Path, array: str) -> None:
         assert tracemalloc.get_traced_memory()[1] < 1 << 26
     finally:
         tracemalloc.stop()
+
+
+def test_a_wide_layer_buys_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many neurons a layer is said to have, a list of them is no longer than the limit."""
+    monkeypatch.setattr(_file, "LARGEST", 400)
+    for count, fits in ((100, True), (101, False)):
+        text = base64.b64encode(zlib.compress(bytes(4 * count))).decode()
+        if fits:
+            assert len(_file.unpack_ints(text, 1 << 40)) == count
+        else:
+            with pytest.raises(UnreadableError, match="longer than 400 bytes"):
+                _file.unpack_ints(text, 1 << 40)
 
 
 def test_widths_beyond_memory_are_refused(tmp_path: Path) -> None:
