@@ -26,10 +26,13 @@ from strongticket.search import (
     HardConcrete,
     IteRand,
     MaskSearch,
+    Method,
     Multicoated,
     SignedSupermask,
     keep_count,
 )
+from strongticket.search.gates import TopK
+from strongticket.search.gem_miner import Norm
 
 NAMES = ("0.weight", "2.weight")
 
@@ -348,3 +351,34 @@ def test_a_ramp_goes_down_to_the_density_and_a_floor_holds() -> None:
         train(model, search, x, y, 1)
     without = EdgePopup(Network.sample(model, Normal(), 3), 0.02, scope="global")
     assert min(int(m.sum()) for m in without.masks().values()) < 7
+
+
+def test_scores_of_what_is_decided_beforehand_stay() -> None:
+    x, y = batch(64, 30, 5)
+    for backend in ("numba", "torch"):
+        model = mlp(30, 40, 5)
+        network = Network.sample(model, Normal(), 3)
+        pins = Frozen(0.3, 0.2, seed=8)
+        search = EdgePopup(network, 0.5, lr=2.0, frozen=pins, backend=backend)  # type: ignore[arg-type]
+        before = {name: score.clone() for name, score in search.scores().items()}
+        train(model, search, x, y, 3)
+        for name, score in search.scores().items():
+            fixed = pins.pins(name, tuple(score.shape)) != 0
+            assert torch.equal(score[fixed], before[name][fixed])
+            assert not torch.equal(score[~fixed], before[name][~fixed])
+
+
+def test_a_method_of_ones_own() -> None:
+    """Edge-popup with a penalty on squares, composed of the parts of the others."""
+    method = Method("mine", "here", TopK("abs"), penalty=Norm(0.25))
+    x, y = batch(64, 30, 5)
+    seen = []
+    for backend in ("numba", "torch"):
+        model = mlp(30, 40, 5)
+        network = Network.sample(model, Normal(), 3)
+        search = MaskSearch(network, method, density=0.4, lr=0.5, backend=backend)  # type: ignore[arg-type]
+        seen.append((train(model, search, x, y, 5), search.ticket()))
+        plain = EdgePopup(Network.sample(model, Normal(), 3), 0.4, lr=0.5, weight_decay=0.5)
+        losses = train(model, plain, x, y, 5)
+        assert losses == pytest.approx(seen[-1][0], rel=1e-5)
+    assert seen[0] == seen[1]
