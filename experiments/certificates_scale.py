@@ -242,7 +242,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     from matplotlib import pyplot
 
     names = list(dict.fromkeys(r.instance for r in rows))
-    methods = [*METHODS, "20 signs split", "linear programme", "maximum"]
+    methods = [*METHODS, "linear programme", "maximum"]
     figure, axes = pyplot.subplots(figsize=(9, 1.2 + 0.62 * len(names)))
     height = 0.84 / len(methods)
     for place, method in enumerate(methods):
