@@ -1,6 +1,7 @@
 """A mask as a graph: what is connected to what, how well, and pictures of gadgets."""
 
 from strongticket.graph._cut import Cut as Cut
+from strongticket.graph._cut import Of as Of
 from strongticket.graph._cut import min_cut as min_cut
 from strongticket.graph._draw import draw as draw
 from strongticket.graph._draw import gadget as gadget

@@ -1,0 +1,31 @@
+"""Tools on tickets: are two the same, what do they hold, do they transfer, was the best found?"""
+
+from strongticket.analysis._information import Information as Information
+from strongticket.analysis._information import PlanePoint as PlanePoint
+from strongticket.analysis._information import activations as activations
+from strongticket.analysis._information import information as information
+from strongticket.analysis._information import information_plane as information_plane
+from strongticket.analysis._overlap import Overlap as Overlap
+from strongticket.analysis._overlap import Shared as Shared
+from strongticket.analysis._overlap import overlap as overlap
+from strongticket.analysis._overlap import overlaps as overlaps
+from strongticket.analysis._planted import Planted as Planted
+from strongticket.analysis._planted import plant as plant
+from strongticket.analysis._planted_model import PlantedModel as PlantedModel
+from strongticket.analysis._planted_model import plant_target as plant_target
+from strongticket.analysis._recovery import Recovery as Recovery
+from strongticket.analysis._recovery import recovery as recovery
+from strongticket.analysis._retrain import Retrained as Retrained
+from strongticket.analysis._retrain import retrain_round as retrain_round
+from strongticket.analysis._retrain import retrain_ticket as retrain_ticket
+from strongticket.analysis._toy import Toy as Toy
+from strongticket.analysis._toy import solution as solution
+from strongticket.analysis._toy import toy as toy
+from strongticket.analysis._toy import toy_target as toy_target
+from strongticket.analysis._transfer import Carried as Carried
+from strongticket.analysis._transfer import carry_masks as carry_masks
+from strongticket.analysis._transfer import evaluate_on as evaluate_on
+from strongticket.analysis._transfer import new_head as new_head
+from strongticket.analysis._weights import Distribution as Distribution
+from strongticket.analysis._weights import distribution as distribution
+from strongticket.analysis._weights import distributions as distributions
