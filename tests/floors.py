@@ -48,6 +48,7 @@ FLOORS = {
 BESIDE = {
     ("laws", "philox"),  # a law is a function of random words
     ("tickets", "networks"),  # a ticket is a mask over a network
+    ("analysis", "pruning"),  # a ticket is trained again by the loop that prunes
     ("cli", "report"),  # the command line prints reports
 }
 
