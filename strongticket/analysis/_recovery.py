@@ -89,7 +89,8 @@ def recovery(
             f"needed outputs of two or more inputs in one shape, got {tuple(outputs.shape)} and "
             f"{tuple(target.shape)}"
         )
-    f, t = outputs.detach().double(), target.detach().double()
+    outputs, target = outputs.detach(), target.detach()
+    f, t = outputs.double(), target.double()
     spread = float((t - t.mean(0)).norm())
     if not spread:
         raise InputError("the teacher gives the same outputs for every input; plant another ticket")
