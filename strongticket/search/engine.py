@@ -26,7 +26,16 @@ from torch import Tensor
 
 from strongticket.errors import InputError, SearchError
 from strongticket.networks import Network
-from strongticket.search import buffers, descent, fused, kernels, outcome, resume, selection
+from strongticket.search import (
+    buffers,
+    descent,
+    fused,
+    kernels,
+    outcome,
+    resume,
+    selection,
+    turn,
+)
 from strongticket.search.gate import Moment, unflagged
 from strongticket.search.groups import Density, Scope, check_group, grouped
 from strongticket.search.layers import Layers
@@ -96,7 +105,7 @@ class MaskSearch(torch.optim.Optimizer):
         self._model, present = live(network)
         buffers.check(self._model)
         self._layers = Layers(network, method, self._plan, present)
-        self._hints: dict[str, kernels.Hint] = {}
+        self._cuts = turn.Cuts()
         self._backend, self._sample_seed, self._steps = backend, sample_seed, 0
         self._away = ""  # why the model does not hold this search's weights, if it does not
         self._gates: dict[str, Tensor] = {}  # those in force, where they are not made again
@@ -165,14 +174,18 @@ class MaskSearch(torch.optim.Optimizer):
         if self._steps and self._steps % CHECK_EVERY == 0:
             self._check_written()
         compiled = fused.usable(self._layers.values(), self.method, self._backend)
-        wild = self._descend_all(compiled)
+        turns = compiled is not None and self._turns()
+        wild = not turns and self._descend_all(compiled)
         self._steps += 1
         try:
-            self._between()
-            if self._steps % self.refresh == 0:
-                self._rewrite(compiled)
-            elif wild or compiled is None:
-                selection.check_finite(self.scores())
+            if turns:
+                self._turn()
+            else:
+                self._between()
+                if self._steps % self.refresh == 0:
+                    self._rewrite(compiled)
+                elif wild or compiled is None:
+                    selection.check_finite(self.scores())
         except SearchError as error:
             raise SearchError(
                 f"step {self._steps}: {error}{self._layers.wild_gradients()}"
@@ -344,6 +357,27 @@ class MaskSearch(torch.optim.Optimizer):
         found = self.method.gate.ticket(self.scores(), at, self._in_force())
         return self._layers.expanded(unflagged(found, at))
 
+    def _turns(self) -> bool:
+        """Whether this step can move, select and write in one pass."""
+        method, plan = self.method, self._plan
+        plain = method.move is None and method.freezing is None and self.refresh == 1
+        if not (plain and descent.simple(method, plan) and descent.writable(method, plan)):
+            return False
+        pools = turn.pools(plan.keep(self._steps + 1), list(self._layers))
+        return turn.possible(self._layers) and self._cuts.current(pools, self.scores())
+
+    def _turn(self) -> None:
+        """Move all scores, select, and write what changed."""
+        groups = {self._layers.names[p]: g for g in self.param_groups for p in g["params"]}
+        states = {name: self.state[layer.parameter] for name, layer in self._layers.items()}
+        for name, state in states.items():
+            if groups[name]["momentum"] and "momentum_buffer" not in state:
+                state["momentum_buffer"] = torch.zeros_like(state["scores"])
+        keep, ranking = self._plan.keep(self._steps), self.method.ranking
+        assert ranking is not None
+        signed = bool(self.method.gate.signed)
+        turn.turn(self._layers, states, groups, keep, ranking, signed, self._cuts)
+
     def _descend_all(self, compiled: kernels.Kernels | None) -> bool:
         """Move all scores; whether a compiled loop met one that is not finite."""
         at, wild = self._moment(), False
@@ -384,6 +418,7 @@ class MaskSearch(torch.optim.Optimizer):
     @torch.no_grad()
     def _rewrite(self, compiled: kernels.Kernels | None = None) -> None:
         """Select and write the effective weights; nothing is written if a score is not finite."""
+        self._cuts.versions.clear()
         done = compiled is not None and descent.writable(self.method, self._plan)
         if done:
             assert compiled is not None
@@ -394,8 +429,9 @@ class MaskSearch(torch.optim.Optimizer):
                 self.scores(),
                 self._plan.keep(self._steps),
                 self.method.ranking,
-                self._hints,
+                self._cuts.hints,
             )
+            self._cuts.note(self.scores())
             if self.refresh == 1:
                 return
         found = self._made()

@@ -37,11 +37,11 @@ def descend(
 ) -> bool:
     """One step of a parameter's scores, in place; whether all of them are finite still."""
     moving = bool(group["momentum"])
-    velocity = _flat(state["momentum_buffer"]) if moving else np.empty(0, np.float32)
+    velocity = flat(state["momentum_buffer"]) if moving else np.empty(0, np.float32)
     finite: bool = loops.descend(
-        _flat(grad),
+        flat(grad),
         layer.frozen.numpy(),
-        _flat(state["scores"]),
+        flat(state["scores"]),
         velocity,
         np.float32(float(group["lr"])),
         np.float32(group["momentum"]),
@@ -65,7 +65,7 @@ def rewrite(
     `hints` remembers where each cut was; it is brought up to date.
     """
     raw = ranking == "raw"
-    bits = {name: _flat(tensor).view(np.int32) for name, tensor in scores.items()}
+    bits = {name: flat(tensor).view(np.int32) for name, tensor in scores.items()}
     pools = [[name] for name in bits] if isinstance(keep, Mapping) else [list(bits)]
     found: dict[str, tuple[int, int]] = {}
     for pool in pools:
@@ -96,5 +96,6 @@ def _write(
         layer.write(values)
 
 
-def _flat(tensor: Tensor) -> Any:
+def flat(tensor: Tensor) -> Any:
+    """A tensor of the host as a flat array, sharing its memory where it is contiguous."""
     return tensor.detach().contiguous().view(-1).numpy()

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS = 1 << 16
-_INFINITY = 0x7F800000  # the key of infinity; those of NaN are larger
+MAGNITUDE = 0x7FFFFFFF
+INFINITY = 0x7F800000  # the key of infinity; those of NaN are larger
 _ENDS = 0x80  # bins of keys with an exponent of all ones, at either end
 
 Bits = NDArray[np.int32]
@@ -107,8 +108,8 @@ def _near(
     hint: Hint,
 ) -> tuple[Bits, int] | None:
     """Keys near the hint, all ties of the cut among them, and how many are kept; or None."""
-    low = max(hint.key - hint.width, -_INFINITY)
-    high = min(hint.key + hint.width, _INFINITY)
+    low = max(hint.key - hint.width, -INFINITY)
+    high = min(hint.key + hint.width, INFINITY)
     room = np.empty(sum(bits.size for bits in arrays) // 64 + 1024, np.int32)
     above = filled = peak = 0
     for bits in arrays:
@@ -116,7 +117,7 @@ def _near(
         above, peak = above + more, max(peak, largest)
         if filled > room.size:
             return None
-    if peak >= _INFINITY:
+    if peak >= INFINITY:
         refuse()
     return (room[:filled], keep - above) if above < keep <= above + filled else None
 
@@ -146,7 +147,7 @@ def compiled() -> Kernels | None:
     import numba
 
     jit: Any = numba.njit(nogil=True, cache=True, boundscheck=False)
-    zero, magnitude, f32 = np.int32(0), np.int32(0x7FFFFFFF), np.float32
+    zero, magnitude, f32 = np.int32(0), np.int32(MAGNITUDE), np.float32
     largest = np.finfo(np.float32).max
 
     @jit
