@@ -5,9 +5,9 @@ pruning at the same numbers of weights in every layer, the same masks over other
 and the tickets' connections rearranged within their layers. Every method is trained alike, by
 the published recipe but for the number of iterations, which `--short` cuts.
 
-    python experiments/frankle2019_lenet.py --quick               # the shipped digits, seconds
-    python experiments/frankle2019_lenet.py --data FOLDER --short --publish   # results of the docs
-    python experiments/frankle2019_lenet.py --data FOLDER         # as published: some 100 hours
+    python experiments/frankle2019_lenet.py --quick         # the shipped digits, seconds
+    python experiments/frankle2019_lenet.py --data FOLDER --short --publish   # docs' results
+    python experiments/frankle2019_lenet.py --data FOLDER   # as published: about 10 core-hours
 
 FOLDER holds the four files of MNIST. Trained rounds stay in `runs` and are not trained again.
 
@@ -22,9 +22,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 import tyro
-from _lottery import CONTROLS, PUBLISHED, QUICK, RUNS, SHORT, Bench, Setting, bench
+from _lottery import CONTROLS, PUBLISHED, QUICK, RUNS, SHORT, Bench, Setting, bench, steady
 from _lottery_means import Mean, mean_of
 from _stored import table
 
@@ -119,11 +118,10 @@ class Result:
 
 def run(config: Config) -> Result:
     """Train what is not there yet, and compare."""
-    torch.set_num_threads(1)
     setting = config.setting()
     here = bench(setting, config.data, config.runs)
     rows: list[Trained] = []
-    with show.progress() as progress:
+    with steady(), show.progress() as progress:
         for seed in range(config.seeds):
             rows += measure(here, seed, progress)
     points = means(rows)
