@@ -259,6 +259,17 @@ def padding(document: dict[str, Any], tensors: dict[str, Any]) -> None:
     tensors[f"{NAMES[1]}.multiples"] = np.append(raw, np.uint8(1))
 
 
+def last_bit(document: dict[str, Any], tensors: dict[str, Any]) -> None:
+    """13 numbers of 3 bits leave the last bit of 5 bytes unused."""
+    array = np.array([*range(1, 8), *range(1, 7)], np.int32) - 1
+    packed = _numbers.pack(array)
+    assert (packed.width, packed.deflated, len(packed.data)) == (3, False, 5)
+    raw = np.frombuffer(packed.data, np.uint8).copy()
+    raw[-1] |= 128
+    tensors[f"{NAMES[0]}.rounds"] = raw
+    document["numbers"]["rounds"][NAMES[0]] |= {"low": 0, "width": 3, "deflated": False}
+
+
 def drop_tensor(document: dict[str, Any], tensors: dict[str, Any]) -> None:
     del tensors[f"{NAMES[0]}.rounds"]
 
@@ -300,6 +311,7 @@ LIES = {
     "numbers of another": (put("numbers", "rounds", "w", {}), "holds other data"),
     "no tensor": (drop_tensor, "holds other data"),
     "padding": (padding, "need 0 bytes, got 1"),
+    "last bit": (last_bit, "padding bits that are not zero"),
     "width": (put("numbers", "multiples", LAST, "width", 33), "a width in 0 .. 32"),
     "width text": (put("numbers", "multiples", LAST, "width", "1"), "a width in 0 .. 32"),
     "low float": (put("numbers", "multiples", LAST, "low", -1.0), "an integer low"),
