@@ -179,12 +179,19 @@ def by_chance(total: int, a: int, b: int) -> tuple[int, Floats]:
 
 def _added(one: Floats, start: int, other: Floats, low: int) -> tuple[Floats, int]:
     """The law of a sum; tails that float64 cannot carry through a convolution are cut off."""
-    from scipy.signal import oaconvolve
+    if one.size == 1 or other.size == 1:
+        return one * other, start + low
+    one, first = _cut(one)
+    other, second = _cut(other)
+    size = one.size + other.size - 1
+    both = np.fft.irfft(np.fft.rfft(one, size) * np.fft.rfft(other, size), size)
+    found = np.maximum(both, 0.0)
+    return found / found.sum(), start + first + low + second
 
-    real = np.flatnonzero(other > 1e-25)
-    cut = other[real[0] : real[-1] + 1]
-    found = np.maximum(oaconvolve(one, cut), 0.0)
-    return found / found.sum(), start + low + int(real[0])
+
+def _cut(law: Floats) -> tuple[Floats, int]:
+    real = np.flatnonzero(law > 1e-25)
+    return law[real[0] : real[-1] + 1], int(real[0])
 
 
 def _shared(

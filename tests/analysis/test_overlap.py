@@ -104,12 +104,12 @@ def test_the_same_ticket_and_independent_ones() -> None:
     assert same.all.score > 50
     inside = 0
     values = []
-    for seed in range(60):
+    for seed in range(40):
         row = overlap(ticket, random_mask(ticket, seed)).all
         inside += row.by_chance
         values.append(row.more)
-    # 60 runs at 95 % and more: below 48 has probability 2e-6; the seeds are fixed.
-    assert inside >= 48
+    # 40 runs at 95 % and more: below 31 has probability 4e-5 at most; the seeds are fixed.
+    assert inside >= 31
     assert 0.35 < np.mean(values) < 0.7
     tensors = {name: torch.from_numpy(bits) for name, bits in full.items()}
     assert overlap(tensors, ticket).identical

@@ -153,7 +153,7 @@ def test_a_search_runs_on_it_as_it_is() -> None:
     planted = plant(net, 1.0, seed=1, units=(2,))
     x = inputs(200, 6)
     y = planted.labels(x)
-    search = EdgePopup(net, density=planted.densities, lr=0.1)
+    search = EdgePopup(net, density=planted.densities, lr=0.1, backend="torch")
     for _ in range(60):
         search.zero_grad()
         nn.functional.mse_loss(model(x), y).backward()
