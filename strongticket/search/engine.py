@@ -32,6 +32,7 @@ from strongticket.search import (
     fused,
     kernels,
     outcome,
+    ranks,
     resume,
     selection,
     turn,
@@ -123,6 +124,7 @@ class MaskSearch(torch.optim.Optimizer):
         for name, layer in self._layers.items():
             self.state[layer.parameter].update(self._first_state(name, layer, score_seed))
         self._rewrite()
+        ranks.check_wrapped(self, self._model)
 
     def _first_state(self, name: str, layer: Masked, score_seed: int) -> dict[str, Tensor]:
         shape, device = self._plan.shapes[name], layer.parameter.device
