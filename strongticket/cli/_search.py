@@ -22,6 +22,7 @@ Methods = Literal[
     "continuous-sparsification",
 ]
 Laws = Literal["signed-constant", "normal"]
+SAMPLE = 512  # images that a temperature is measured on
 
 if TYPE_CHECKING:
     from strongticket.datasets import Images
@@ -50,14 +51,20 @@ class Search:
     """How masks are searched."""
     density: float = 0.5
     """Fraction of the weights kept, in (0, 1]; some methods find their own and only begin there."""
-    epochs: int = 20
+    epochs: int = 10
     """Passes over the training images."""
     batch: int = 128
     """Images a step."""
     rate: float | None = None
     """Learning rate of the scores, falling to 0 as a cosine; none takes the method's own."""
+    temperature: float | None = None
+    """Divides the logits in the loss; none: their size under a random mask, once an epoch."""
     scope: Literal["layer", "global"] = "layer"
     """Rank scores within each layer, or over all layers together."""
+    ratio: Literal["uniform", "erk", "balanced"] = "uniform"
+    """How the density is shared out: the same in every layer, Erdos-Renyi, or equal counts."""
+    ramp: float = 0.0
+    """Share of the steps in which the density goes down from 1; 0.5 for densities below 0.1."""
     law: Laws = "signed-constant"
     """Frozen weights: plus or minus the He standard deviation, or normal with that."""
     threads: int = 1
@@ -114,6 +121,8 @@ class Search:
                 "search needs epochs, batch and threads >= 1, got "
                 f"{self.epochs}, {self.batch}, {self.threads}"
             )
+        if self.temperature is not None and not 0 < self.temperature < float("inf"):
+            raise InputError(f"a temperature is a number > 0, got {self.temperature}")
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
@@ -130,6 +139,7 @@ class Search:
         from strongticket.models import named
         from strongticket.networks import Network
         from strongticket.search.by_name import Asked, by_name
+        from strongticket.search.temperature import temperature
         from strongticket.training import accuracy
 
         start = time.perf_counter()
@@ -148,7 +158,15 @@ class Search:
         law = SignedConstant() if self.law == "signed-constant" else Normal()
         network = Network.sample(model, law=law, seed=self.seed)
         batches = -(-len(x) // self.batch)
-        asked = Asked(self.density, self.epochs * batches, self.rate, self.scope, self.seed)
+        asked = Asked(
+            self.density,
+            self.epochs * batches,
+            self.rate,
+            self.scope,
+            self.seed,
+            self.ratio,
+            self.ramp,
+        )
         search = by_name(self.method, network, asked)
         order = torch.Generator().manual_seed(self.seed)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(search, asked.total)
@@ -156,9 +174,11 @@ class Search:
             before = accuracy(model.eval(), data)
         for epoch in range(self.epochs):
             model.train()
+            fixed = self.temperature
+            t = temperature(search, x[:SAMPLE], self.seed) if fixed is None else fixed
             for index in torch.split(torch.randperm(len(x), generator=order), self.batch):
                 search.zero_grad()
-                loss = torch.nn.functional.cross_entropy(model(x[index]), y[index])
+                loss = torch.nn.functional.cross_entropy(model(x[index]) / t, y[index])
                 torch.autograd.backward(loss)
                 search.step()
                 schedule.step()

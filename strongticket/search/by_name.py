@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, get_args
 
 from strongticket.errors import InputError
 from strongticket.networks import Network
+from strongticket.search import ratios
 from strongticket.search.bernoulli import Bernoulli
 from strongticket.search.biprop import Biprop
 from strongticket.search.continuous import ContinuousSparsification
 from strongticket.search.edge_popup import EdgePopup
 from strongticket.search.engine import MaskSearch
 from strongticket.search.gem_miner import GemMiner
-from strongticket.search.groups import Scope
+from strongticket.search.groups import Density, Scope
 from strongticket.search.hard_concrete import HardConcrete
 from strongticket.search.iterand import IteRand
 from strongticket.search.multicoated import Multicoated
 from strongticket.search.signed_supermask import SignedSupermask
+
+Ratio = Literal["uniform", "erk", "balanced"]
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,10 @@ class Asked:
     """What a comparison says to every method alike.
 
     `density`: the fraction kept; methods that find their own begin there, where they can (see
-    `NAMES`). `total`: steps of the whole search. `lr`: None takes the method's own. `seed`: of
-    scores and samples.
+    `NAMES`). `total`: steps of the whole search. `lr`: None takes the method's own, which is for a
+    loss at the temperature of `strongticket.search.temperature`. `seed`: of scores and samples.
+    `ratio`: how the density is shared out among layers, see `strongticket.search.ratios`. `ramp`:
+    the share of all steps in which the density goes down from 1 (methods that rank scores).
     """
 
     density: float
@@ -34,6 +41,21 @@ class Asked:
     lr: float | None = None
     scope: Scope = "layer"
     seed: int = 0
+    ratio: Ratio = "uniform"
+    ramp: float = 0.0
+
+    @property
+    def ramp_steps(self) -> int:
+        """How many steps the ramp takes."""
+        return round(self.ramp * self.total)
+
+    def densities(self, network: Network) -> Density:
+        """The density, or that of each layer."""
+        if self.ratio == "uniform":
+            return self.density
+        shapes = {name: network[name].shape for name in network.masked}
+        counts = getattr(ratios, self.ratio)(shapes, self.density)
+        return {name: Fraction(counts[name], network[name].numel) for name in shapes}
 
     def rate(self, own: float) -> float:
         """The learning rate, or the method's `own`."""
@@ -42,7 +64,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Named:
-    """A method: how it is made, and what it makes of `density`."""
+    """A method: how it is made, what it makes of `density`, and whether it ranks scores.
+
+    Those that do (`scoped`) take a scope, a ratio and a ramp.
+    """
 
     make: Callable[[Network, Asked], MaskSearch]
     density: str = "kept exactly"
@@ -52,25 +77,37 @@ class Named:
 NAMES: dict[str, Named] = {
     "edge-popup": Named(
         lambda network, a: EdgePopup(
-            network, a.density, a.rate(0.1), weight_decay=1e-4, scope=a.scope, score_seed=a.seed
+            network,
+            a.densities(network),
+            a.rate(0.3),
+            weight_decay=1e-4,
+            scope=a.scope,
+            score_seed=a.seed,
+            ramp=a.ramp_steps,
         ),
         scoped=True,
     ),
     "iterand": Named(
         lambda network, a: IteRand(
             network,
-            a.density,
-            a.rate(0.1),
+            a.densities(network),
+            a.rate(0.3),
             weight_decay=1e-4,
             scope=a.scope,
             score_seed=a.seed,
             sample_seed=a.seed,
+            ramp=a.ramp_steps,
         ),
         scoped=True,
     ),
     "biprop": Named(
         lambda network, a: Biprop(
-            network, a.density, a.rate(0.1), scope=a.scope, score_seed=a.seed
+            network,
+            a.densities(network),
+            a.rate(0.3),
+            scope=a.scope,
+            score_seed=a.seed,
+            ramp=a.ramp_steps,
         ),
         scoped=True,
     ),
@@ -130,8 +167,8 @@ NAMES: dict[str, Named] = {
 def by_name(method: str, network: Network, asked: Asked) -> MaskSearch:
     """The search of that name over a sampled model.
 
-    Raises InputError for a name that is none of `NAMES`, and for global scope with a method that
-    has none.
+    Raises InputError for a name that is none of `NAMES`, and for global scope, a ratio or a ramp
+    with a method that has none.
     """
     if method not in NAMES:
         raise InputError(f"a method is one of {', '.join(NAMES)}, got {method!r}")
@@ -139,4 +176,12 @@ def by_name(method: str, network: Network, asked: Asked) -> MaskSearch:
         raise InputError(f"a search needs one step at least, got total={asked.total}")
     if asked.scope == "global" and not NAMES[method].scoped:
         raise InputError(f"{method} has no scope: leave it out")
+    if (asked.ratio != "uniform" or asked.ramp) and not NAMES[method].scoped:
+        raise InputError(f"{method} has neither ratio nor ramp: leave them out")
+    if asked.ratio not in get_args(Ratio):
+        raise InputError(f"a ratio is one of {', '.join(get_args(Ratio))}, got {asked.ratio!r}")
+    if asked.scope == "global" and asked.ratio != "uniform":
+        raise InputError("a global ranking finds the layers' densities itself: leave ratio out")
+    if not 0 <= asked.ramp <= 1:
+        raise InputError(f"ramp is a share of all steps, in [0, 1], got {asked.ramp!r}")
     return NAMES[method].make(network, asked)
