@@ -55,13 +55,15 @@ def drawn_parameters(
     """(name, shape, masked) of every parameter with two or more dimensions.
 
     Raises InputError for a pattern that names nothing: a misspelt `exclude` would mask what it
-    means to spare. Those of `exclude` may also name parameters that are never masked.
+    means to spare. Those of `exclude` may also name parameters that are never masked. Raises
+    InputError for parameters that no law can fill: without a shape yet, empty, or not real.
     """
     for what, patterns in (("include", include), ("exclude", exclude)):
         if isinstance(patterns, str):
             raise InputError(f"{what} takes a sequence of patterns, got the string {patterns!r}")
     found, others = [], []
     for name, parameter in named_parameters(model):
+        _check_drawable(name, parameter)
         if parameter.dim() < 2:
             others.append(name)
             continue
@@ -86,6 +88,20 @@ def drawn_parameters(
                     f"{', '.join(known)}"
                 )
     return found
+
+
+def _check_drawable(name: str, parameter: nn.Parameter) -> None:
+    from torch.nn.parameter import is_lazy
+
+    if is_lazy(parameter):
+        raise InputError(f"{name} has no shape yet: run the model once on a batch, then sample it")
+    if not parameter.dtype.is_floating_point or parameter.is_quantized:
+        raise InputError(
+            f"{name} is {parameter.dtype}: laws draw real weights of a float dtype; make the "
+            "parameter real, or register it as a buffer, which a ticket stores"
+        )
+    if not parameter.numel():
+        raise InputError(f"{name} of shape {tuple(parameter.shape)} is empty: remove it")
 
 
 def write_frozen(network: Network, model: nn.Module) -> None:

@@ -52,7 +52,8 @@ class Masked(nn.Module):
         scope, structure, frozen, floor, score_seed, sample_seed: as in `EdgePopup`.
 
     In training mode forward number t takes the gates of moment t: `Draw` its t-th draw. In
-    evaluation mode every forward takes the masks of `ticket`, and has its outputs bit for bit.
+    evaluation mode every forward takes the masks of `ticket`, has its outputs bit for bit (under
+    ``torch.no_grad()``; with gradients torch may take other kernels), and reaches no score.
     The model is no submodule: `train` and `eval` reach it, ``parameters()`` are scores only
     (float32), and ``state_dict()`` holds them, the number of forwards and the model's buffers.
 

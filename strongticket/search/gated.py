@@ -55,4 +55,4 @@ class _Gated(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (score,) = ctx.saved_tensors
-        return ctx.back(grad, score), None, None
+        return ctx.back(grad.to_dense(), score), None, None

@@ -36,8 +36,8 @@ def real(step: int) -> Tensor:
     return torch.randn(8, 6, generator=torch.Generator().manual_seed(step))
 
 
-SEARCHES: dict[str, Callable[[Network], MaskSearch]] = {  # one with compiled loops is enough
-    "layer": lambda n: EdgePopup(n, 0.4, lr=0.5, momentum=0.5),
+SEARCHES: dict[str, Callable[[Network], MaskSearch]] = {
+    "layer": lambda n: EdgePopup(n, 0.4, lr=0.5, momentum=0.5, backend="torch"),
     "global": lambda n: EdgePopup(n, 0.4, lr=0.5, momentum=0.5, scope="global", backend="torch"),
     "iterand": lambda n: IteRand(n, 0.4, lr=0.5, momentum=0.5, every=2, rate=0.5, backend="torch"),
     "bernoulli": lambda n: Bernoulli(n, lr=5.0, backend="torch"),
