@@ -185,16 +185,40 @@ def test_spectral_norms_are_above_and_near(seed: int) -> None:
     matrix *= 2.0 ** rng.integers(-300, 300)
     true, proved = np.linalg.norm(matrix, 2), spectral_norm(matrix)
     assert true * (1 - 1e-12) <= proved <= 1.001 * true
-    check_norm(matrix, Fraction(proved))
+    ints, exponents = on_rows(matrix)
+    check_norm(ints, exponents, Fraction(proved))
     with pytest.raises(RefutedError, match="norm"):
-        check_norm(matrix, Fraction(true) * Fraction(999, 1000))
+        check_norm(ints, exponents, Fraction(true) * Fraction(999, 1000))
 
 
-def test_a_norm_is_refused_where_the_matrix_is_not_finite() -> None:
-    for matrix in (np.array([[1.0, np.inf]]), np.array([[2.0**-1000]])):
-        with pytest.raises(RefutedError, match="beyond floats"):
-            check_norm(matrix, Fraction(1))
-    check_norm(np.zeros((2, 3)), Fraction(0))
+def on_rows(matrix: np.ndarray) -> tuple[Any, Any]:
+    """A matrix as integers, each row times its own power of two."""
+    _, top = np.frexp(np.abs(matrix).max(1))
+    ints = np.array([[int(v) for v in row] for row in np.ldexp(matrix, 60 - top[:, None])], object)
+    return ints, top.astype(np.int64) - 60
+
+
+@pytest.mark.parametrize("power", [-5000, -1100, -300, 0, 900, 4000])
+def test_norms_of_any_size_are_checked(power: int) -> None:
+    """No exponent is lost in floats: a bit more passes, a bit less does not."""
+    matrix = np.array([[3, 4], [0, 0]], object)
+    exponents = np.array([power, power])
+    for factor in (Fraction(51, 10), Fraction(10)):
+        check_norm(matrix, exponents, factor * Fraction(2) ** power)
+    for factor in (Fraction(49, 10), Fraction(0), Fraction(-1)):
+        with pytest.raises(RefutedError, match="norm"):
+            check_norm(matrix, exponents, factor * Fraction(2) ** power)
+    long = np.array([[3 << 3000, 4 << 3000], [1, 0]], object)
+    check_norm(long, exponents - 3000, Fraction(6) * Fraction(2) ** power)
+    with pytest.raises(RefutedError, match="norm"):
+        check_norm(long, exponents - 3000, Fraction(4) * Fraction(2) ** power)
+
+
+def test_the_norm_of_nothing_is_not_negative() -> None:
+    nothing = np.zeros((2, 3), object)
+    check_norm(nothing, np.zeros(2, np.int64), Fraction(0))
+    with pytest.raises(RefutedError, match="negative"):
+        check_norm(nothing, np.zeros(2, np.int64), Fraction(-1))
 
 
 @given(st.integers(0, 10**6), st.integers(1, 90), st.integers(1, 90))

@@ -51,27 +51,27 @@ def root_up(value: Fraction) -> Fraction:
     return Fraction(root, 1 << (shift // 2)) if shift >= 0 else Fraction(root << (-shift // 2))
 
 
-def check_norm(matrix: Any, claimed: Fraction) -> None:
+def check_norm(matrix: Big, exponents: Any, claimed: Fraction) -> None:
     """Refuse a spectral norm that is not proved to be at most `claimed`.
 
-    `matrix` holds floats within 2^-40 of the true entries, relatively, and 0 where those are. It is
-    rounded to integers T of some 20 bits, which moves its norm by no more than the Frobenius norm
-    of the roundings. Then c = (what is left of the claim)^2 must be at least the Frobenius norm's
-    square, or 1-norm times max-norm, or c I - T T' must be positive semidefinite: that is so if
-    it is L L' + R with every diagonal entry of R at least the sum of its row's other magnitudes.
-    A float routine proposes L; the rest is integers.
+    Row i of the matrix is integers times 2^exponents[i]. All is divided by a power of two that
+    leaves entries of at most 1, and rounded to integers T of some 20 bits, which moves the norm by
+    no more than the Frobenius norm of the roundings. Then c = (what is left of the claim)^2 must be
+    at least the Frobenius norm's square, or 1-norm times max-norm, or c I - T T' must be positive
+    semidefinite: that is so if it is L L' + R with every diagonal entry of R at least the sum of
+    its row's other magnitudes. A float routine proposes L; the rest is integers.
     """
-    matrix = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    matrix = matrix[matrix.any(1)]
-    if not matrix.size:
+    if claimed < 0:
+        raise RefutedError("a norm that the certificate claims is negative")
+    if not matrix.any():
         return
-    if not 2.0**-900 < float(np.abs(matrix).max()) < 2.0**900:
-        raise RefutedError("a matrix whose norm is claimed has entries beyond floats")
-    bits = min(20, (53 - matrix.shape[1].bit_length()) // 2)
-    shift = bits - math.frexp(float(np.abs(matrix).max()))[1]
-    rounded = np.rint(np.ldexp(matrix, shift))
-    off = Fraction(51, 100) * (math.isqrt(int(np.count_nonzero(matrix))) + 1)
-    left = claimed * (Fraction(2) ** shift) - off
+    floats, top = _in_floats(matrix, exponents)
+    floats = floats if floats.shape[0] <= floats.shape[1] else floats.T
+    floats = floats[floats.any(1)]
+    bits = min(20, (53 - floats.shape[1].bit_length()) // 2)
+    rounded = np.rint(np.ldexp(floats, bits))
+    off = Fraction(51, 100) * (math.isqrt(int(np.count_nonzero(floats))) + 1)
+    left = claimed * Fraction(2) ** (bits - top) - off
     limit = int(left * left) if left > 0 else -1
     whole = rounded.astype(np.int64).astype(object)
     size = np.abs(whole)
@@ -90,3 +90,17 @@ def check_norm(matrix: Any, claimed: Fraction) -> None:
     residual = (rest << 2 * fine) - product(units, units.T)
     if (2 * np.diag(residual) < np.abs(residual).sum(1)).any():
         raise RefutedError("a norm is not proved to be as small as the certificate says")
+
+
+def _in_floats(matrix: Big, exponents: Any) -> tuple[Big, int]:
+    """The matrix over 2^top as floats up to 1, one of them 1/2 or more.
+
+    Every one is within 2^-53 of its size, and 2^-900, of the true entry, whatever the exponents.
+    """
+    lengths = np.array([int(v).bit_length() for v in np.abs(matrix).max(1)])
+    top = int((lengths + exponents)[lengths > 0].max())
+    down = np.maximum(lengths - 1000, 0)  # more bits than a float's exponent counts
+    if down.any():
+        matrix = matrix >> down.astype(object)[:, None]
+    shift = np.maximum(exponents + down - top, -3000)
+    return np.ldexp(matrix.astype(np.float64), shift[:, None]), top

@@ -345,8 +345,7 @@ def _radius(form: Form, weights: Any, groups: list[Group], said: list[str]) -> F
         scaled = part * group.scale
         if group.half and (part[:, : group.half] == part[:, group.half :]).all():
             scaled = scaled[:, : group.half]
-        shift = form.exponent + group.exponent - weights[:, None]
-        check_norm(np.ldexp(scaled.astype(np.float64), shift), claimed)
+        check_norm(scaled, form.exponent + group.exponent - weights, claimed)
         assert group.radius is not None
         total += claimed * group.radius
     return total
