@@ -1,0 +1,267 @@
+"""Edge-popup on MNIST and Fashion-MNIST: accuracy against density, width and law of the weights.
+
+A fully connected network keeps its random weights; only which of them stay is learned. Beside
+every searched mask stand its controls: the first mask before any step, a random mask with the same
+counts, the mask of the worst scores, and the found mask over weights drawn anew. The method is that
+of Ramanujan et al., CVPR 2020; their Section 4 has density, width and law on CIFAR-10.
+
+    python experiments/ramanujan2020_mnist.py --data MNIST_FOLDER FASHION_FOLDER
+    python experiments/ramanujan2020_mnist.py --quick            # the shipped digits, seconds
+    python experiments/ramanujan2020_mnist.py --data ... --publish
+
+Runs are kept one file each, so an interrupted experiment goes on where it stood.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import tyro
+from _searching import LawName, Mean, Measured, Run, every, images, mean
+from _stored import table
+
+from strongticket.cli import show
+from strongticket.errors import InputError, StrongticketError
+from strongticket.files import folder, write_whole
+
+ROOT, NAME = Path(__file__).parents[1], "ramanujan2020_mnist"
+BAR, MINUTES = 0.975, 3.0  # of the first data set, if it is MNIST, and of the time on two cores
+LAWS: tuple[LawName, ...] = ("signed constant", "normal")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is run; every field is an option of the command line."""
+
+    data: tuple[Path, ...] = ()
+    """folders of MNIST and others like it; none: the shipped digits"""
+    out: Path = Path("runs") / NAME
+    publish: bool = False
+    """write the table and the figure where the documentation has them, instead of to `out`"""
+    hidden: tuple[int, ...] = (300, 100)
+    seeds: int = 5
+    """of the runs at density 0.5"""
+    epochs: int = 10
+    batch: int = 128
+    densities: tuple[float, ...] = (0.02, 0.1, 0.3, 0.5, 0.7, 0.9)
+    factors: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)
+    """widths of the hidden layers, in units of `hidden`"""
+    sweep_seeds: int = 2
+    sweep_epochs: int = 3
+    sweep_batch: int = 256
+    controls: int = 3
+    """seeds of each random control"""
+    workers: int = 2
+    quick: bool = False
+
+
+QUICK: dict[str, Any] = {
+    "hidden": (48, 24),
+    "seeds": 2,
+    "epochs": 8,
+    "batch": 64,
+    "densities": (0.1, 0.5, 0.9),
+    "factors": (0.5, 1.0),
+    "sweep_seeds": 1,
+    "sweep_epochs": 6,
+    "sweep_batch": 64,
+    "controls": 1,
+    "workers": 1,
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was measured, and the claims that it is held to."""
+
+    main: tuple[Measured, ...]
+    by_density: tuple[Measured, ...]
+    by_width: tuple[Measured, ...]
+    claims: tuple[tuple[str, bool, str], ...]
+
+    @property
+    def rows(self) -> tuple[Measured, ...]:
+        """All of them, once each."""
+        return tuple(dict.fromkeys((*self.main, *self.by_density, *self.by_width)))
+
+
+def model_of(config: Config, data: str, factor: float = 1.0) -> str:
+    """The name of the network."""
+    given = images(data)
+    hidden = "-".join(str(max(1, round(factor * width))) for width in config.hidden)
+    return f"mlp-{given.train_x.shape[1]}-{hidden}-{int(given.train_y.max()) + 1}"
+
+
+def run(config: Config) -> Result:
+    """Measure and compare."""
+    sets = [str(place) for place in config.data] or [""]
+    main = [
+        Run(
+            data,
+            model_of(config, data),
+            epochs=config.epochs,
+            batch=config.batch,
+            seed=seed,
+            score_seed=seed,
+            order_seed=seed,
+            controls=config.controls,
+        )
+        for data in sets
+        for seed in range(config.seeds)
+    ]
+    short = {"epochs": config.sweep_epochs, "batch": config.sweep_batch}
+    sweep = [
+        Run(data, model_of(config, data), law=law, seed=s, score_seed=s, order_seed=s, **short)
+        for data in sets
+        for law in LAWS
+        for s in range(config.sweep_seeds)
+    ]
+    by_density = [replace(one, density=d) for one in sweep for d in config.densities]
+    by_width = [replace(one, model=model_of(config, one.data, f)) for one in sweep
+                for f in config.factors]  # fmt: skip
+    place = config.out / "runs"
+    with show.progress() as progress:
+        workers = config.workers
+        found = (
+            tuple(every(main, place, workers, progress, "density 0.5")),
+            tuple(every(by_density, place, workers, progress, "densities")),
+            tuple(every(by_width, place, workers, progress, "widths")),
+        )
+    return Result(*found, claims(*found))
+
+
+def by(rows: Sequence[Measured], *names: str) -> dict[tuple[Any, ...], Mean]:
+    """Mean accuracies of the rows that agree in these fields, in the rows' order."""
+    groups: dict[tuple[Any, ...], list[float]] = {}
+    for row in rows:
+        groups.setdefault(tuple(getattr(row, name) for name in names), []).append(row.accuracy)
+    return {key: mean(values) for key, values in groups.items()}
+
+
+def claims(
+    main: Sequence[Measured], by_density: Sequence[Measured], by_width: Sequence[Measured]
+) -> tuple[tuple[str, bool, str], ...]:
+    """(what is claimed, whether it stands, what was measured)."""
+    found: list[tuple[str, bool, str]] = []
+    for name in dict.fromkeys(row.images for row in main):
+        mine = [row for row in main if row.images == name]
+        least = min(row.accuracy for row in mine)
+        controls = max(max(r.first, r.random, r.inverted, r.redrawn) for r in mine)
+        found.append(
+            (
+                f"{name}: every ticket beats every control by 30 points",
+                least - controls > 0.3,
+                f"worst ticket {least:.2%}, best control {controls:.2%}",
+            )
+        )
+        if name == "mnist":
+            value = mean([row.accuracy for row in mine])
+            minutes = sum(row.seconds for row in mine) / 120
+            found.append(
+                (
+                    f"{name}: mean at density 0.5 at least {BAR:.1%}, on two cores in {MINUTES:g} "
+                    "minutes",
+                    value.mean >= BAR and minutes <= MINUTES,
+                    f"{value} of {value.count} seeds, {minutes:.2g} minutes of two cores",
+                )
+            )
+    for name in dict.fromkeys(row.images for row in by_density):
+        mine = [row for row in by_density if row.images == name]
+        for law in dict.fromkeys(row.law for row in mine):
+            curve = {
+                d: m.mean for (d,), m in by([r for r in mine if r.law == law], "density").items()
+            }
+            best = max(curve, key=lambda d: curve[d])
+            found.append(
+                (
+                    f"{name}, {law}: the best density is neither the least nor the largest",
+                    min(curve) < best < max(curve),
+                    f"best at {best:g}: {curve[best]:.2%}; ends {curve[min(curve)]:.2%} and "
+                    f"{curve[max(curve)]:.2%}",
+                )
+            )
+        sums = {law: m.mean for (law,), m in by(mine, "law").items()}
+        found.append(
+            (
+                f"{name}: signed constants do better than normal weights, over all densities",
+                sums["signed constant"] > sums["normal"],
+                f"{sums['signed constant']:.2%} and {sums['normal']:.2%}",
+            )
+        )
+    for name in dict.fromkeys(row.images for row in by_width):
+        for law in dict.fromkeys(row.law for row in by_width):
+            mine = [row for row in by_width if (row.images, row.law) == (name, law)]
+            values = [m.mean for m in by(mine, "model").values()]
+            found.append(
+                (
+                    f"{name}, {law}: the widest network does better than the narrowest",
+                    values[-1] > values[0],
+                    " -> ".join(f"{value:.2%}" for value in values),
+                )
+            )
+    return tuple(found)
+
+
+def holds(result: Result) -> bool:
+    """Whether every claim stands."""
+    return all(stands for _, stands, _ in result.claims)
+
+
+def plot(result: Result, path: Path) -> None:
+    """Accuracy against density, and against width, a line a data set and law."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.6, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for i, name in enumerate(dict.fromkeys(row.images for row in result.by_density)):
+        for law, style in zip(LAWS, ("-o", "--s"), strict=True):
+            for axes, rows, field in (
+                (left, result.by_density, "density"),
+                (right, result.by_width, "model"),
+            ):
+                mine = [row for row in rows if (row.images, row.law) == (name, law)]
+                points = by(mine, field)
+                x = [
+                    key if field == "density" else int(str(key).split("-")[2]) for (key,) in points
+                ]
+                y = [100 * m.mean for m in points.values()]
+                label = f"{name}, {law}" if axes is left else None
+                axes.plot(x, y, style, color=f"C{i}", ms=4, lw=1.2, label=label)
+    left.set(xlabel="density (fraction kept)", ylabel="test accuracy, %")
+    right.set(xscale="log", xlabel="width of the first hidden layer, density 0.5")
+    widths = sorted({int(row.model.split("-")[2]) for row in result.by_width})
+    right.set_xticks(widths, [str(width) for width in widths])
+    right.minorticks_off()
+    left.legend(fontsize=7)
+    figure.savefig(path, dpi=150)
+
+
+def main() -> int:
+    """Run, print, store; exit code 1 where a claim does not stand."""
+    config = tyro.cli(Config, description=__doc__)
+    if config.quick:
+        config = replace(config, **QUICK)
+    try:
+        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
+        figures = folder(ROOT / "docs" / "figures") if config.publish else place
+        result = run(config)
+    except StrongticketError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2 if isinstance(error, InputError) else 1
+    write_whole(place / f"{NAME}.csv", table(result.rows))
+    plot(result, figures / f"{NAME}.png")
+    fields = ("images", "law", "density", "model")
+    values = by(result.by_density, *fields) | by(result.by_width, *fields)
+    lines = [(*key, str(value)) for key, value in values.items()]
+    show.table("test accuracy", (*fields, "mean over seeds, 95 %"), lines)
+    rows = [(name, "stands" if ok else "FALLS", text) for name, ok, text in result.claims]
+    show.table("claims", ("claim", "", "measured"), rows)
+    return 0 if holds(result) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
