@@ -120,7 +120,7 @@ def cases(config: Config) -> list[Case]:
 def _quick() -> list[Case]:
     keys = [case for case in _CASES if case[0] not in ("malach2020_weights", "malach2020_count")]
     found = [Case(key, "digits", (8,), 0.5, **more) for key, _, _, more in keys]
-    weights = Case("malach2020_weights", "digits", (2,), 0.5, unit=True)
+    weights = Case("malach2020_weights", "digits", (2,), 1.0, unit=True)
     refused = Case("malach2020_weights", "digits", (8,), 0.5)
     return [
         *found,

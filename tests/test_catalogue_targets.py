@@ -1,0 +1,148 @@
+"""The experiment on trained targets, run small: every theorem has its row, and claims can fall."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from strongticket.errors import ClaimError, ConstructionError, InputError, WidthError
+from strongticket.theorems import THEOREMS, Theorem
+
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+sys.path.insert(0, str(EXPERIMENTS))  # an experiment may import its neighbours
+rows = load("_catalogue_rows")
+targets = load("catalogue_targets")
+sys.path.pop(0)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("catalogue")
+
+
+@pytest.fixture(scope="module")
+def quick(out: Path) -> object:
+    return targets.run(targets.Config(out=out, quick=True))
+
+
+def test_every_constructing_theorem_has_a_case() -> None:
+    constructing = {t.key for t in THEOREMS if type(t).construct is not Theorem.construct}
+    assert {case.key for case in targets.cases(targets.Config())} == constructing
+    assert {case.key for case in targets.cases(targets.Config(quick=True))} == constructing
+    names = [case.name for case in targets.cases(targets.Config())]
+    assert len(names) == len(set(names))
+
+
+def test_quick(quick: object, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert targets.holds(quick)
+    refused = [row for row in quick.rows if not row.certified]  # type: ignore[attr-defined]
+    assert [row.limit for row in refused] == ["width"]
+    monkeypatch.setattr(rows, "measure", None)  # everything is there: nothing is measured again
+    monkeypatch.setattr(sys, "argv", ["catalogue_targets.py", "--quick", "--out", str(out)])
+    assert targets.main() == 0
+    assert (out / "catalogue_targets.png").stat().st_size > 10_000
+    read = list(csv.DictReader((out / "catalogue_targets.csv").read_text("utf-8").splitlines()))
+    assert [row["theorem"] for row in read] == [r.theorem for r in quick.rows]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("changes", "claim"),
+    [
+        ({"bound": 0.6}, 0),
+        ({"rechecked": False}, 1),
+        ({"attack": 0.5}, 2),
+        ({"theorem": "kumar2025_exact"}, 3),
+        ({"after": 0.1}, 4),
+        ({"limit": "grid"}, 5),
+        ({"peak": 4.5}, 6),
+    ],
+)
+def test_every_claim_can_fall(quick: object, changes: dict[str, object], claim: int) -> None:
+    first, *others = quick.rows  # type: ignore[attr-defined]
+    assert first.theorem == "orseau2020_network"
+    found = targets.claims([replace(first, **changes), *others])
+    assert [i for i, (_, stands, _) in enumerate(found) if not stands] == [claim]
+
+
+def test_a_row_of_its_own_process(out: Path) -> None:
+    """Its limits on time and memory end in a row that says so, and with it in exit code 1."""
+    config = targets.Config(out=out, seconds=60)
+    case = rows.Case("kumar2025_exact", "digits", (8,), 0.5, bits=6)
+    row = targets.one(case, config)
+    assert row.certified
+    assert row.bound == 0
+    assert row.peak > 0.05
+    assert rows.stored(case, out) == row
+    assert rows.stored(replace(case, bits=5), out) is None
+    rows.store(case, replace(row, why="certificate"), out, rows.PARTIAL)
+    cut = rows.cut_short(case, out, "time", "1 s")
+    assert (cut.limit, cut.why) == ("time", "the certificate takes more than 1 s")
+    with pytest.raises(ClaimError, match="ended before it had drawn a network"):
+        rows.cut_short(replace(case, bits=5), out, "time", "1 s")
+
+
+def test_a_process_without_memory_or_time(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = rows.Case("malach2020_weights", "digits", (4,), 0.5, unit=True)
+    monkeypatch.setattr(targets.subprocess, "run", lambda *a, **k: Ended(-24))
+    rows.store(
+        case, rows.Row(case.key, "digits", "64-4-10", 0.5, why="construction"), out, ".partial.json"
+    )
+    row = targets.one(case, targets.Config(out=out, seconds=7))
+    assert (row.limit, row.why) == ("time", "the construction takes more than 7 s")
+    monkeypatch.setattr(targets.subprocess, "run", lambda *a, **k: Ended(-6))
+    assert targets.one(case, targets.Config(out=out, gib=2)).why.endswith("more than 2 GiB")
+
+
+class Ended:
+    def __init__(self, returncode: int) -> None:
+        self.returncode = returncode
+
+
+def test_refusals_have_one_word() -> None:
+    grid = InputError(
+        "epsilon asks for finer than the 24-bit grid; the finest epsilon is about 0.12. T"
+    )
+    assert rows.refusal(grid) == ("grid", "24-bit weights prove no less than 0.12")
+    assert rows.refusal(WidthError("too wide; draw less")) == ("width", "too wide")
+    assert rows.refusal(MemoryError())[0] == "memory"
+    assert rows.refusal(InputError("no biases: use another"))[0] == "hypothesis"
+    assert rows.refusal(ConstructionError("missed"))[0] == "ConstructionError"
+
+
+def test_prepared_targets() -> None:
+    data = rows.digits()
+    layers = [(np.array([[0.3, -2.0, 0.4]], np.float32), None)]
+    target = rows.Target(layers, rows.Box(0.0, 1.0))
+    made = rows.prepared(rows.Case("k", "digits", (), 0.5, bits=2, live=2, unit=True), target)
+    assert np.allclose(made.weights[0] * math.hypot(2, 0.5), [[0, -2, 0.5]], rtol=1e-5)
+    unit = rows.inputs(rows.Case("k", "digits", (), 0.5, unit=True), data)
+    assert np.linalg.norm(unit.test_x, axis=1).max() <= 1
+
+
+def test_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="neither of the folders"):
+        targets.cases(targets.Config(data=tmp_path))
+    with pytest.raises(InputError, match="no row's name"):
+        targets.cases(targets.Config(only="nothing"))
+    with pytest.raises(InputError, match="mnist needs --data"):
+        rows.images("mnist", None)
