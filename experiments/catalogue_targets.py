@@ -90,7 +90,7 @@ _SMALLER = (
     Case("malach2020_weights", "digits", (4,), 0.5, **_UNIT),  # type: ignore[arg-type]
     Case("malach2020_count", "digits", (8,), 1.0, live=16, most=1e13, **_UNIT),  # type: ignore[arg-type]
 )
-_SMALLER_IMAGES = (
+_SMALLER_IMAGES: tuple[tuple[str, float, dict[str, Any]], ...] = (
     ("burkholz2022_explicit", 0.25, {"options": {"mass": 6}}),
     ("diffenderfer2021_mean", 0.25, {}),
     ("sreenivasan2022_doubling", 0.1, {}),
