@@ -49,6 +49,12 @@ _HOMES = {
 _MODULES = (
     "subsetsum",
     "search",
+    "pruning",
+    "training",
+    "datasets",
+    "models",
+    "graph",
+    "analysis",
     "theorems",
     "construct",
     "verify",
