@@ -294,7 +294,7 @@ def find(key: str) -> Theorem:
 def matching(key: str) -> tuple[Theorem, ...]:
     """The theorem of this key, or all theorems of the paper or family whose name this is.
 
-    "malach2020" stands for every key that begins with "malach2020_". InputError for neither.
+    So does "malach2020" for `malach2020_weights` and the others. InputError for neither.
     """
     family = tuple(theorem for theorem in THEOREMS if theorem.paper == key)
     if family and not any(theorem.key == key for theorem in THEOREMS):

@@ -24,8 +24,9 @@ from strongticket.search.soft import Draw
 class Bernoulli(MaskSearch):
     """Supermasks by sampling. How many weights stay is learned; `probability` is where it begins.
 
-    Arguments: those of `EdgePopup` that are not about ranking, and
+    It takes the arguments of `EdgePopup` that are not about ranking, and:
 
+    Arguments:
         probability: that of every weight at the beginning, in (0, 1).
         rescale: dynamic weight rescaling: effective weights are divided by the fraction of their
             parameter that the draw keeps; the gradient takes it for a constant factor.

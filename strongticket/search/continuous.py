@@ -24,8 +24,9 @@ from strongticket.search.soft import Heating, NewRound, Sigmoid, SoftCount
 class ContinuousSparsification(MaskSearch):
     """Soft gates with a temperature; the mask is hard at the end.
 
-    Arguments: those of `EdgePopup` that are not about ranking, and
+    It takes the arguments of `EdgePopup` that are not about ranking, and:
 
+    Arguments:
         total: the number of steps of the whole search, shared out over the rounds.
         rounds: how often the temperature begins again (3 in the paper).
         final: the temperature at the end of a round.

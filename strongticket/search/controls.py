@@ -2,15 +2,15 @@ r"""Controls: what a mask must beat before one may say that the mask matters.
 
 Each keeps the exact number of weights of every layer and changes one thing:
 
-========================  =================  ================  ============================
-control                   which connections  values kept       what it tests
-========================  =================  ================  ============================
-`random_mask`             drawn anew         of the new places  anything beyond layer counts
-`shuffled`                permuted           of the new places  structure within the layer
-`rearranged`              drawn anew         moved along       structure, at equal values
-`redrawn`                 the same           drawn anew        the values, at equal structure
-`inverted`                the worst          of the new places  that the scores rank anything
-========================  =================  ================  ============================
+=============  =================  =================  ==============================
+control        which connections  values kept        what it tests
+=============  =================  =================  ==============================
+`random_mask`  drawn anew         of the new places  anything beyond layer counts
+`shuffled`     permuted           of the new places  structure within the layer
+`rearranged`   drawn anew         moved along        structure, at equal values
+`redrawn`      the same           drawn anew         the values, at equal structure
+`inverted`     the worst          of the new places  that the scores rank anything
+=============  =================  =================  ==============================
 
 They take and give a `Ticket`, a `Mask`, or a plain mapping of bool tensors or arrays. All
 randomness is a `seed` of words of the package's own generator, one stream a layer, so a control

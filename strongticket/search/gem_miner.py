@@ -83,8 +83,9 @@ class Norm(Penalty):
 class GemMiner(MaskSearch):
     """Gem-Miner over frozen weights.
 
-    Arguments: those of `EdgePopup` but scope and ranking, and
+    It takes the arguments of `EdgePopup` but scope and ranking, and:
 
+    Arguments:
         density: what the freezing leaves in the end, of all masked weights together; rounding may
             keep fewer. One number. Where `frozen` prunes some beforehand, of the others.
         total: the number of steps of the whole search.

@@ -26,8 +26,9 @@ from strongticket.search.soft import HardConcreteGate, OpenGates
 class HardConcrete(MaskSearch):
     """Gates with an L0 penalty.
 
-    Arguments: those of `EdgePopup` that are not about ranking, and
+    It takes the arguments of `EdgePopup` that are not about ranking, and:
 
+    Arguments:
         penalty: the weight lambda for each gate that is open.
         probability: how open the gates are at the beginning, in (0, 1): scores begin at its
             logit, with a standard deviation of 0.01.

@@ -26,8 +26,9 @@ from strongticket.search.selection import Ranking, whole
 class IteRand(MaskSearch):
     """Edge-popup with iterative randomization.
 
-    Arguments: those of `EdgePopup`, and
+    It takes the arguments of `EdgePopup`, and:
 
+    Arguments:
         every: steps between two redraws (300 in the paper).
         rate: the probability with which a pruned weight is redrawn (0.1 in the paper).
         ranking: "raw" as in the authors' code, or "abs".

@@ -88,7 +88,7 @@ class Columns(Structure):
 
 @dataclass(frozen=True)
 class Heads(Structure):
-    """Attention heads: `count` equal runs of the first axis, or of the second (`axis` 1)."""
+    """Attention heads: ``count`` equal runs of the first axis, or of the second (`axis` 1)."""
 
     count: int
     axis: int = 0
@@ -99,7 +99,7 @@ class Heads(Structure):
             raise InputError(f"heads run along axis 0 or 1, got {self.axis!r}")
 
     def split(self, shape: Shape) -> tuple[Shape, tuple[int, ...]]:
-        """The axis in `count` runs."""
+        """The axis in that many runs."""
         if len(shape) <= self.axis or shape[self.axis] % self.count:
             raise InputError(f"{self.count} heads must divide axis {self.axis} of shape {shape}")
         inside = math.prod(shape[self.axis :]) // self.count
@@ -107,7 +107,7 @@ class Heads(Structure):
 
     @property
     def text(self) -> str:
-        """heads:count, or heads:count:1."""
+        """``heads:N``, or ``heads:N:1``."""
         return f"heads:{self.count}" + (":1" if self.axis else "")
 
 
