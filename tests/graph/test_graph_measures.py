@@ -103,17 +103,46 @@ def test_paths_are_counted_one_by_one(masks: Masks) -> None:
 
 
 @settings(max_examples=60)
-@given(chains(), st.sampled_from(["weights", "units", "hidden units"]))
-def test_the_bottleneck_is_networkx_s(masks: Masks, of: graph.Of) -> None:
-    if of == "hidden units" and len(masks) == 1:
-        with pytest.raises(InputError, match="no hidden units"):
-            graph.min_cut(masks, of)
-        return
-    found = graph.min_cut(masks, of)
-    assert found.size == least_cut(masks, of) == sum(found.places)
-    assert len(found.places) == len(masks) + (of != "weights")
-    if of == "hidden units":
-        assert found.places[0] == found.places[-1] == 0
+@given(chains())
+def test_the_bottleneck_is_networkx_s(masks: Masks) -> None:
+    kinds: tuple[graph.Of, ...] = ("weights", "units", "hidden units")
+    for of in kinds[: 2 if len(masks) == 1 else 3]:
+        found = graph.min_cut(masks, of)
+        assert found.size == least_cut(masks, of) == sum(found.places)
+        assert len(found.places) == len(masks) + (of != "weights")
+        if of == "hidden units":
+            assert found.places[0] == found.places[-1] == 0
+        if of != "weights":
+            widths = [b.shape[1] for b in masks.values()] + [len(list(masks.values())[-1])]
+            assert all(n <= width for n, width in zip(found.places, widths, strict=True))
+
+
+def test_hidden_units_may_outnumber_inputs_and_outputs() -> None:
+    masks = {"a": np.ones((4, 1), bool), "b": np.ones((5, 4), bool), "c": np.ones((2, 5), bool)}
+    assert graph.min_cut(masks, "hidden units") == graph.Cut("hidden units", 4, (0, 4, 0, 0))
+    assert graph.min_cut(masks, "units") == graph.Cut("units", 1, (1, 0, 0, 0))
+    assert graph.min_cut(masks, "weights") == graph.Cut("weights", 4, (4, 0, 0))
+    with pytest.raises(InputError, match="no hidden units"):
+        graph.min_cut({"a": masks["a"]}, "hidden units")
+
+
+def test_a_kept_bias_of_zero_feeds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network.mlp((2, 3, 1), laws=Uniform(), seed=0, biases=(True, False))
+    bits = {p.name: np.ones(p.shape, bool) for p in network.parameters}
+    bits["layers.0.weight"][:] = False
+    ticket = Ticket(network, Mask.dense(bits))
+    assert graph.live(ticket)[1].all()
+    plain = Ticket.kept_weights
+
+    def zeros(self: Ticket, name: str) -> NDArray[np.float32]:
+        found = plain(self, name).copy()
+        if name.endswith("bias"):
+            found[1] = 0
+        return found
+
+    monkeypatch.setattr(Ticket, "kept_weights", zeros)
+    assert graph.live(ticket)[1].tolist() == [True, False, True]
+    assert ticket.compact().layers[1].in_features == 2
 
 
 @settings(max_examples=40)
@@ -179,6 +208,8 @@ def test_biases_and_sigmoids_feed_units() -> None:
         assert graph.effective(ticket)["layers.1.weight"].dense().tolist() == [wanted]
         assert graph.effective(ticket)["layers.0.bias"].dense().tolist() == [True, False, False]
         assert graph.paths(ticket) == 1  # those from constants do not count
+    unread = {**bits, "layers.1.weight": np.array([[0, 1, 1]], bool)}
+    assert not graph.effective(unread)["layers.0.bias"].kept
     report = graph.report(bits)
     assert [(u.width, u.live, u.unfed, u.unread) for u in report.units] == [
         (2, 1, 0, 1),
