@@ -184,7 +184,13 @@ def _numbers(expression: Any, table: dict[str, Fraction]) -> dict[Any, Any]:
 
 
 def _given(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in values.items())
+    return ", ".join(f"{name}={_short(value)}" for name, value in values.items())
+
+
+def _short(value: Any) -> str:
+    """A number as one would write it: a float's exact fraction is nobody's idea of 0.01."""
+    fraction = isinstance(value, Fraction) and value.denominator != 1
+    return f"{float(value):.6g}" if fraction else str(value)
 
 
 def _plain(value: object) -> float:

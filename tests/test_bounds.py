@@ -85,6 +85,7 @@ def test_values_outside_the_domain_are_refused() -> None:
     for values, message in (
         ({"x": 2, "y": 1, "k": 3}, r"needs y > 1; got x=2, y=1, k=3"),
         ({"x": 2, "y": 2, "k": 5}, r"needs k <= 2\*x"),
+        ({"x": Fraction(0.01), "y": 1, "k": 3}, r"got x=0\.01, y=1, k=3"),
         ({"x": 2, "y": 2, "k": 0.5}, "k must be a whole number, got 0.5"),
         ({"x": 2, "y": 2, "k": -1}, "k must be >= 0"),
     ):

@@ -15,8 +15,9 @@ from strongticket.errors import ConstructionError, InputError
 from strongticket.laws import SignedConstant
 from strongticket.networks import Network
 from strongticket.targets import Ball, Box, Target
+from strongticket.theorems import _plan
 from strongticket.theorems._algebra import Finding
-from strongticket.theorems._binary_mean import counts, norm_one, resolutions, toy
+from strongticket.theorems._binary_mean import counts, resolutions, toy
 from strongticket.theorems._evidence import (
     CAN_REFUTE,
     IDENTITIES,
@@ -119,7 +120,8 @@ class BinaryDoubling(Theorem):
         """The network for norm-one layers on the unit ball, weights up to 1."""
         self.require(epsilon=epsilon, delta=delta)
         widths = [shape.widths[0]]
-        for i, ((d_in, d_out), shift) in enumerate(norm_one(shape, epsilon)):
+        for i, shift in enumerate(_plan.unit_bits(shape, epsilon)):
+            d_in, d_out = shape.widths[i : i + 2]
             block = Block(d_in, d_out, shift + 1, 1, 1 if i else 2, shift)
             block = replace(block, bundle=self.bundle(block, shape.depth, delta))
             widths += [*block.interior, d_out]

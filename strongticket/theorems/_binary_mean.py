@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -111,8 +110,9 @@ class BinaryMean(Theorem):
         """The network for norm-one layers on the unit ball, weights up to 1."""
         self.require(epsilon=epsilon, delta=delta)
         widths = [shape.widths[0]]
-        for (d_in, d_out), bits in norm_one(shape, epsilon):
-            plan = CountPlan(d_in, d_out, 2 if len(widths) == 1 else 1, bits, 1 << bits)
+        for i, bits in enumerate(_plan.unit_bits(shape, epsilon)):
+            d_in, d_out = shape.widths[i : i + 2]
+            plan = CountPlan(d_in, d_out, 1 if i else 2, bits, 1 << bits)
             widths += [d_in * self.pool(plan, shape.depth, delta), d_out]
         return Asked(tuple(widths), "ours", "weights +-1 and one gain, a power of two")
 
@@ -303,28 +303,9 @@ def resolutions(target: Target, epsilon: float) -> list[tuple[int, int]]:
         raise InputError("this theorem is about targets without biases; use pensia2020.EXPLICIT")
     found = []
     for i, eta in enumerate(_plan.accuracies(target, rational(epsilon), Norms.of(target))):
-        bits = 0 if eta is None else least_bits(eta)
+        bits = 0 if eta is None else _plan.least_bits(eta)
         found.append((bits, 1 if i or target.domain.nonnegative else 2))
     return found
-
-
-def least_bits(eta: Fraction) -> int:
-    """The least integer f with 2^-f <= 2 eta."""
-    bits = 0
-    while Fraction(1, 2) ** bits > 2 * eta:
-        bits += 1
-    while Fraction(1, 2) ** (bits - 1) <= 2 * eta:
-        bits -= 1
-    return bits
-
-
-def norm_one(shape: Shape, epsilon: float) -> list[tuple[tuple[int, int], int]]:
-    """((d_in, d_out), f) of every layer of a target of norm-one layers on the unit ball."""
-    relative = math.expm1(math.log1p(epsilon) / shape.depth)
-    return [
-        ((a, b), max(0, math.ceil(-math.log2(2 * relative / math.sqrt(a * b)))))
-        for a, b in zip(shape.widths, shape.widths[1:], strict=False)
-    ]
 
 
 def tail(n: int, m: int) -> Fraction:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -21,6 +21,7 @@ from strongticket.theorems._algebra import Finding
 Floats = NDArray[np.float64]
 
 CELLS = 6 * 1024  # a multiple of 6: a third and a half of the window are nodes
+BINS = 4096  # of equal probability, for the magnitude of a normal weight
 DOWN = 1 - 2.0**-30  # far more than the roundings of some thousand positive terms
 
 
@@ -106,7 +107,7 @@ def normal_floor(points: Floats) -> Floats:
     return np.exp(-(points**2) / 2) / math.sqrt(2 * math.pi) * DOWN
 
 
-def normal_product_floor(shift: float, bins: int = 4096) -> Callable[[Floats], Floats]:
+def normal_product_floor(shift: float, bins: int = BINS) -> Callable[[Floats], Floats]:
     r"""Lower bounds on :math:`E\, \varphi(x/|a|)/|a|`, a within `shift` of a normal deviate.
 
     The deviate is put into bins of equal probability by the exact quantiles. As a function of |a|
@@ -132,20 +133,37 @@ def normal_product_floor(shift: float, bins: int = 4096) -> Callable[[Floats], F
 
 
 def normal_distance() -> float:
-    r"""A bound on the Kolmogorov distance of the toolkit's unit deviate from the normal law.
+    """A bound on the Kolmogorov distance of the toolkit's unit deviate from the normal law.
+
+    It is the deviate's error times the largest density, cell by cell of its table. Tails below
+    2^-24 differ by less than themselves.
+    """
+    worst = max(float((error * density).max()) for error, density, _ in _normal_cells())
+    return max(2.0**-23, worst) * (1 + 2.0**-20)
+
+
+def normal_error(bins: int = BINS) -> float:
+    """A bound on |deviate - normal deviate that it stands for|, but for the outermost bin."""
+    from scipy import special
+
+    most = float(special.ndtri(1 - 0.5 / bins))
+    worst = max(float(error[low <= most].max(initial=0.0)) for error, _, low in _normal_cells())
+    return worst * (1 + 2.0**-20)
+
+
+def _normal_cells() -> Iterator[tuple[Floats, Floats, Floats]]:
+    r"""For the cells of every octave of the table: error, largest density, least deviate.
 
     A word with tail index v stands for the probabilities ((v-1) 2^-32, v 2^-32]. Within a cell of
     the table the deviate is linear in v but for half a unit of rounding, the exact quantile z(p)
     has second derivative z / phi(z)^2; so their difference is bounded by the errors at the cell's
-    ends, the curvature and the rounding, and the distance by that times the largest density. Tails
-    below 2^-24 differ by less than themselves. Quantiles are scipy's, in double precision.
+    ends, the curvature and the rounding. Quantiles are scipy's, in double precision.
     """
     from scipy import special
 
     from strongticket.laws._normal import _normal_table
 
     table = _normal_table().astype(np.float64) * 2.0**-20
-    worst = 2.0**-23
     for octave in range(8, 31):
         v = 2.0**octave * (1 + np.arange(257) / 256)
         outer, inner = -special.ndtri((v - 1) * 2.0**-32), -special.ndtri(v * 2.0**-32)
@@ -155,8 +173,7 @@ def normal_distance() -> float:
         # on a cell p grows, z falls, the density grows: the extremes are at the ends
         curve = step**2 / 8 * outer[:-1] / density[:-1] ** 2
         error = np.maximum(ends[:-1], ends[1:]) + curve + 2.0**-21
-        worst = max(worst, float((error * density[1:]).max()))
-    return worst * (1 + 2.0**-20)
+        yield error, density[1:], inner[1:]
 
 
 @functools.cache
@@ -180,8 +197,9 @@ def pair_moments(theta: float, window: float, cells: int = 512) -> tuple[float, 
 
     max' is the larger of two where they differ by at most `window`, else the first of the two. The
     density is ln(1/|x|) / 2 and its distribution function elementary; on cells every exponential
-    is taken at the lower end, a pair that may differ by more than the window counts as one that
-    does. The grid's product is within 2^-23 of the continuous one that it stands for.
+    is taken at the lower end, a pair that may differ by the window or more counts as one that
+    does. The grid's product is within 2^-23 of the continuous one that it stands for, far less than
+    a cell.
     """
     edges = np.arange(-cells, cells + 1) / cells
     size = np.abs(edges)
@@ -189,7 +207,7 @@ def pair_moments(theta: float, window: float, cells: int = 512) -> tuple[float, 
     chance = np.diff(0.5 + np.sign(edges) * half)
     low = np.exp(-theta * edges[:-1])
     number = np.arange(2 * cells)
-    apart = np.abs(np.subtract.outer(number, number)) + 1 > window * cells
+    apart = np.abs(np.subtract.outer(number, number)) + 1 >= window * cells
     both = np.where(apart, np.add.outer(low, low) / 2, np.minimum.outer(low, low))
     grid = math.exp(theta * 2.0**-22) / DOWN
     return float(chance @ low) * grid, float(chance @ both @ chance) * grid

@@ -204,11 +204,22 @@ class TwoLayerTheorem(Theorem):
     def asks(self, shape: Shape, epsilon: float, delta: float) -> Asked | None:
         """For all targets of norm-one layers on the unit ball at once, of weights up to 1."""
         self.require(epsilon=epsilon, delta=delta)
-        ratio, widths = dict(self.block.setting)["W"], [shape.widths[0]]
-        for i, eta in enumerate(_plan.unit_accuracies(shape, epsilon)):
-            eta = min(eta, ratio / 4)
-            need = 2 + (Fraction(0) if self.whole else eta)
-            scales = _plan.least_scales(need, ratio)
+        widths = [shape.widths[0]]
+        for plan in self.unit_plans(shape, epsilon):
+            widths += [plan.hidden(self.pool(plan, shape.depth, delta)), plan.outputs]
+        return Asked(tuple(widths), "ours", self.note)
+
+    @property
+    def note(self) -> str:
+        """What makes its size not quite comparable."""
+        return ""
+
+    def unit_plans(self, shape: Shape, epsilon: float) -> Iterator[LayerPlan]:
+        """The plans for every target of that shape with norms 1, entries up to 1, no biases."""
+        ratio = dict(self.block.setting)["W"]
+        for i, accuracy in enumerate(_plan.unit_accuracies(shape, epsilon)):
+            eta = min(accuracy, ratio / 4)
+            scales = _plan.least_scales(2 + (Fraction(0) if self.whole else eta), ratio)
             plan = LayerPlan(
                 inputs=shape.widths[i],
                 outputs=shape.widths[i + 1],
@@ -226,8 +237,7 @@ class TwoLayerTheorem(Theorem):
                     f"widths {shape.widths}: {plan.eta:.3g} of a window of {plan.window:g}, which "
                     f"must be at least {float(plan.window / self._coarsest):.3g}"
                 )
-            widths += [plan.hidden(self.pool(plan, shape.depth, delta)), plan.outputs]
-        return Asked(tuple(widths), "ours")
+            yield plan
 
     def example(self) -> Ticket | None:
         """A 2-2-1 target, pools of ten neurons an input: best effort, for a drawing."""

@@ -145,6 +145,21 @@ def unit_accuracies(shape: Shape, error: float) -> list[Fraction]:
     return found
 
 
+def unit_bits(shape: Shape, error: float) -> list[int]:
+    """Bits f of every layer of such a target: steps of 2^-f <= 1 round its weights within eta_i."""
+    return [max(0, least_bits(eta)) for eta in unit_accuracies(shape, error)]
+
+
+def least_bits(eta: Fraction) -> int:
+    """The least integer f with 2^-f <= 2 eta."""
+    bits = 0
+    while Fraction(1, 2) ** bits > 2 * eta:
+        bits += 1
+    while Fraction(1, 2) ** (bits - 1) <= 2 * eta:
+        bits -= 1
+    return bits
+
+
 def finest(error: Fraction, norms: Norms, layers: int, factor: Fraction) -> float:
     """The epsilon, about, whose accuracies are `factor` times those of `error`."""
     import mpmath

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -27,7 +26,7 @@ from strongticket.theorems._evidence import (
     failures,
 )
 from strongticket.theorems._integer_network import agrees
-from strongticket.theorems._quantized_network import ExactNetwork, GridPlan
+from strongticket.theorems._quantized_network import ExactNetwork, GridPlan, unit_grids
 from strongticket.theorems._quantized_sums import draw, least_prefix
 from strongticket.theorems._restated import is_least
 from strongticket.theorems._size import Asked, Shape
@@ -85,14 +84,8 @@ class ExactCopies(ExactNetwork):
     def asks(self, shape: Shape, epsilon: float, delta: float) -> Asked | None:
         """For targets rounded to the coarsest grid that keeps them within epsilon."""
         self.require(epsilon=epsilon, delta=delta)
-        relative, plans = math.expm1(math.log1p(epsilon) / shape.depth), []
-        for i, (d_in, d_out) in enumerate(itertools.pairwise(shape.widths)):
-            bits = max(0, math.ceil(-math.log2(2 * relative / math.sqrt(d_in * d_out))))
-            plans.append(GridPlan(d_in, d_out, 1 if i else 2, 2.0**-bits, 2 << bits))
-        sizes = self.sizes(tuple(plans), delta)
-        inner = [n * d for n, d in zip(sizes, shape.widths, strict=False)]
-        finest = min(plan.step for plan in plans)
-        note = f"exactly, for targets on a grid of 2^{round(math.log2(finest))} or coarser"
+        plans, note = unit_grids(shape, epsilon)
+        inner = [n * plan.inputs for n, plan in zip(self.sizes(plans, delta), plans, strict=True)]
         return Asked((shape.widths[0], *inner, shape.widths[-1]), "ours", note)
 
     def example(self) -> Ticket | None:

@@ -16,6 +16,7 @@ from strongticket.errors import ConstructionError, InputError, WidthError
 from strongticket.laws import Grid
 from strongticket.networks import MLP, Network
 from strongticket.targets import Ball, Box, Target
+from strongticket.theorems import _plan
 from strongticket.theorems._algebra import Finding
 from strongticket.theorems._evidence import (
     CAN_REFUTE,
@@ -123,15 +124,9 @@ class ExactNetwork(Theorem):
     def asks(self, shape: Shape, epsilon: float, delta: float) -> Asked | None:
         """For targets rounded to the coarsest grid that keeps them within epsilon."""
         self.require(epsilon=epsilon, delta=delta)
-        relative = math.expm1(math.log1p(epsilon) / shape.depth)
-        widths, finest = [shape.widths[0]], 1.0
-        for d_in, d_out in zip(shape.widths, shape.widths[1:], strict=False):
-            bits = max(0, math.ceil(-math.log2(2 * relative / math.sqrt(d_in * d_out))))
-            groups = 2 if len(widths) == 1 else 1
-            plan = GridPlan(d_in, d_out, groups, 2.0**-bits, 2 << bits)
-            finest = min(finest, plan.step)
-            widths += [d_in * self.pool(plan, shape.depth, delta), d_out]
-        note = f"exactly, for targets on a grid of 2^{round(math.log2(finest))} or coarser"
+        widths, (plans, note) = [shape.widths[0]], unit_grids(shape, epsilon)
+        for plan in plans:
+            widths += [plan.inputs * self.pool(plan, shape.depth, delta), plan.outputs]
         return Asked(tuple(widths), "ours", note)
 
     def example(self) -> Ticket | None:
@@ -230,6 +225,16 @@ def random_network(plans: tuple[GridPlan, ...], pools: list[int], first: int, se
         widths += [pool * plan.inputs, plan.outputs]
         laws += [Grid(1.0, first), Grid(plan.step, plan.largest)]
     return Network.mlp(widths, laws=laws, seed=seed)
+
+
+def unit_grids(shape: Shape, epsilon: float) -> tuple[tuple[GridPlan, ...], str]:
+    """The coarsest grids on which norm-one targets, rounded, stay within epsilon; and a note."""
+    bits = _plan.unit_bits(shape, epsilon)
+    plans = tuple(
+        GridPlan(*shape.widths[i : i + 2], 1 if i else 2, 2.0**-f, 2 << f)
+        for i, f in enumerate(bits)
+    )
+    return plans, f"exactly, for targets on a grid of 2^-{max(bits)} or coarser"
 
 
 def toy(domain: Box | Ball, steps: int) -> Target:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strongticket import philox, subsetsum
+from strongticket.errors import InputError
 from strongticket.laws import SignedConstant, Uniform
 from strongticket.theorems import _restated_pairs
 from strongticket.theorems._algebra import Finding
@@ -29,12 +30,25 @@ from strongticket.theorems._lower import serves_unit_interval
 from strongticket.theorems._theorem import Theorem
 
 Ints = NDArray[np.int64]
+MOST_KEPT = 100_000  # beyond these a binomial coefficient takes minutes
+MOST_BITS = 30_000
 
 
 def least_parameters(k: Fraction, epsilon: Fraction, d: Fraction) -> int:
-    """The least P >= k with C(P, k) > (sqrt(k) / (2 epsilon))^(d^2) / 2, in integers."""
+    """The least P >= k with C(P, k) > (sqrt(k) / (2 epsilon))^(d^2) / 2, in integers.
+
+    Raises InputError where the integers are too long to be counted in a few seconds.
+    """
+    if k > MOST_KEPT:
+        raise InputError(f"P is counted in integers for k up to {MOST_KEPT:,}; got k = {k}")
     kept, power = int(k), int(d) ** 2
     top, bottom = (2 * epsilon).as_integer_ratio()
+    bits = power * (kept * bottom**2 // top**2).bit_length()
+    if bits > MOST_BITS:
+        raise InputError(
+            f"P is counted in integers of at most {MOST_BITS:,} bits; d = {int(d)}, k = {kept} and "
+            f"epsilon = {float(epsilon):.3g} make {bits:,}: take a smaller d or a larger epsilon"
+        )
     goal = kept**power * bottom ** (2 * power)
     scale = 4 * top ** (2 * power)
 

@@ -39,8 +39,12 @@ class Hypothesis:
         return code.co_varnames[: code.co_argcount]
 
     def require(self, **values: Any) -> None:
-        """Raise where the condition does not hold."""
-        came = self.test(**values)
+        """Raise where the condition does not hold, or cannot be tested for what came."""
+        try:
+            came = self.test(**values)
+        except (TypeError, ZeroDivisionError, OverflowError) as error:
+            given = ", ".join(f"{name} = {value!r:.60}" for name, value in values.items())
+            raise self.error(f"{self.text} is needed; got {given}") from error
         if came is not None:
             raise self.error(came)
 

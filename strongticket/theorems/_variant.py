@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from strongticket.bounds import rational
 from strongticket.errors import ConstructionError, WidthError
 from strongticket.networks import Network
 from strongticket.targets import Target
-from strongticket.theorems import _network_rows, _plan
+from strongticket.theorems import _network_rows
 from strongticket.theorems._algebra import Finding
 from strongticket.theorems._evidence import RECOMPUTES, Effort, Row, algebra, failures
 from strongticket.theorems._network import TwoLayerTheorem, _scales
 from strongticket.theorems._plan import LayerPlan
 from strongticket.theorems._restated_network import least_reach, sign_groups
 from strongticket.theorems._sampling import nearest
-from strongticket.theorems._size import Asked, Shape
 from strongticket.tickets import Ticket
 
 
@@ -87,42 +83,6 @@ class VariantTheorem(TwoLayerTheorem):
         if objective is not None:
             options["objective"] = objective
         return self.prune(network, target, plans, least, **options)
-
-    def asks(self, shape: Shape, epsilon: float, delta: float) -> Asked | None:
-        """The network for all targets of norm-one layers on the unit ball."""
-        self.require(epsilon=epsilon, delta=delta)
-        widths = [shape.widths[0]]
-        for plan in self.unit_plans(shape, epsilon):
-            widths += [plan.hidden(self.pool(plan, shape.depth, delta)), plan.outputs]
-        return Asked(tuple(widths), "ours", self.note)
-
-    @property
-    def note(self) -> str:
-        """What makes its size not quite comparable."""
-        return ""
-
-    def unit_plans(self, shape: Shape, epsilon: float) -> Iterator[LayerPlan]:
-        """The plans for every target of that shape with norms 1, entries up to 1, no biases."""
-        ratio = dict(self.block.setting)["W"]
-        q = Fraction(math.expm1(math.log1p(float(rational(epsilon))) / shape.depth))
-        for i, (inputs, outputs) in enumerate(itertools.pairwise(shape.widths)):
-            root = Fraction(math.sqrt(inputs * outputs))
-            eta = min(q / root * _plan.SAFETY, Fraction(1, 2))
-            scales = _plan.least_scales(Fraction(2) + (0 if self.whole else eta), ratio)
-            window = ratio * Fraction(scales[0]) * Fraction(scales[1])
-            plan = LayerPlan(
-                inputs=inputs,
-                outputs=outputs,
-                biased=False,
-                groups=1 if i else 2,
-                eta=_plan.down(eta),
-                eta_bias=_plan.down(eta),
-                largest=((1.0, "a weight of absolute value 1"), (0.0, "")),
-                scales=scales,
-                window=float(window),
-            )
-            self.require(plan=plan, need=2 + (0 if self.whole else eta))
-            yield plan
 
     def rows(self, effort: Effort, false_width: bool = False) -> Iterator[Row]:
         """Algebra, construction at extremal targets, probability over seeds, scaling of a block."""

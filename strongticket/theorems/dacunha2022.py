@@ -60,7 +60,7 @@ _MEANINGS = (
 RECALLED = Theorem(
     key="dacunha2022_recalled",
     title="Logarithmically many uniform numbers serve all targets (exact form recalled)",
-    source=f"{PAPER}, Theorem 1, after Lueker 1998, Corollary 2.5; exact form recalled",
+    source=f"Lueker, RSA 1998, Corollary 2.5; again {PAPER}; exact form and number recalled",
     claim=(
         "There is a constant C such that n independent uniform numbers from $[-1, 1]$ have, with "
         "probability at least $1 - \\delta$, for every $|z| \\le 1/2$ at once a subset whose sum "
@@ -122,6 +122,14 @@ def _window(ratio: Fraction, kappa: Fraction) -> Hypothesis:
     )
 
 
+_ERROR = Inequality(
+    "the deviate is within 4e-6 of the normal one that it stands for, in the bins that count",
+    lambda effort: (
+        (found := _kappa.normal_error()) <= DEVIATE,
+        f"at most {found:.3g}, quantiles in double precision",
+    ),
+    PROVES,
+)
 _DISTANCE = Inequality(
     "the deviate's law is within 6e-7 of the normal law (Kolmogorov)",
     lambda effort: (
@@ -214,6 +222,7 @@ NORMAL_PRODUCT = _normal(
             ),
             PROVES,
         ),
+        _ERROR,
         _DISTANCE,
         PRODUCT_INEQUALITIES[2],
     ),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import itertools
+import math
 import re
 from fractions import Fraction
 from functools import cache
@@ -13,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strongticket import Box, Target, Ticket
+from strongticket import Ball, Box, Target, Ticket
 from strongticket.activations import RELU
-from strongticket.errors import InputError
+from strongticket.errors import InputError, ReachError
 from strongticket.graph import gadget
 from strongticket.networks import MLP
 from strongticket.testing import oracles
@@ -105,6 +107,43 @@ def test_values_outside_the_hypotheses_are_named(
 ) -> None:
     with pytest.raises(InputError, match=r"epsilon|delta"):
         theorem.asks(SHAPE, epsilon, delta)
+
+
+_MADE = {"target", "plan", "domain", "source", "norms", "layer"}  # by the theorem itself
+_JUNK = ("x", None, 1j, [1], math.nan, math.inf, 0, -1, 10**400, 1e-320)
+
+
+@EACH
+def test_no_value_breaks_a_hypothesis(theorem: Any) -> None:
+    """Whatever comes, a hypothesis holds or an InputError says why not."""
+    for hypothesis in theorem.hypotheses:
+        if _MADE & set(hypothesis.names):
+            continue
+        for name, junk in itertools.product(hypothesis.names, _JUNK):
+            values: dict[str, Any] = {**dict.fromkeys(hypothesis.names, 1), name: junk}
+            with contextlib.suppress(InputError):
+                hypothesis.require(**values)
+
+
+_ORTHOGONAL = np.array([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 2
+
+
+@BUILT
+def test_what_is_asked_for_all_norm_one_targets_is_enough_for_one(theorem: Any) -> None:
+    layers = [_ORTHOGONAL, np.eye(4)[:2]]
+    target = Target([(w.astype(np.float32), None) for w in layers], Ball(1.0))
+    asked = theorem.asks(Shape(target.widths), EPSILON, DELTA)
+    try:
+        network = theorem.network(target, EPSILON, DELTA, seed=0)
+    except ReachError:
+        assert "1 - eta" in asked.note  # weights of 1 are beyond its gadget
+        return
+    assert isinstance(network.architecture, MLP)
+    widths = network.architecture.widths
+    assert len(widths) <= len(asked.widths)  # fewer where bits of the weights are layers
+    if len(widths) == len(asked.widths):
+        assert all(own <= most for own, most in zip(widths, asked.widths, strict=True))
+    assert max(widths) <= max(asked.widths)
 
 
 # ---- what is constructed (properties 8, 16, 25, 26 and 36 of any construction)

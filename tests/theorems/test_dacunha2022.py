@@ -78,6 +78,17 @@ def test_floors_are_below_their_densities() -> None:
     assert (found >= 0.98 * at - 0.005).all()
 
 
+def test_no_deviate_is_farther_off_than_the_bins_are_moved() -> None:
+    claimed = _kappa.normal_error()
+    assert claimed < dacunha2022.DEVIATE < 2.5 * claimed
+    index = np.unique(np.geomspace(1 << 18, 1 << 31, 400_001).astype(np.uint64))
+    deviate = np.abs(Normal(1.0).units((index - 1).astype(np.uint32))) * 2.0**-20
+    ends = np.stack([-special.ndtri(v * 2.0**-32) for v in (index.astype(float), index - 1.0)])
+    apart = np.maximum(np.abs(ends[0] - deviate), np.abs(ends[1] - deviate))
+    assert ends.max() > special.ndtri(1 - 0.5 / _kappa.BINS)
+    assert claimed / 4 < apart.max() <= claimed
+
+
 def test_the_deviate_s_distance_is_a_bound() -> None:
     claimed = _kappa.normal_distance()
     words = philox.words(0, philox.stream("test", "normal"), 0, 1 << 20)

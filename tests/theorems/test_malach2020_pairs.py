@@ -91,6 +91,14 @@ def test_reading_stops_at_the_first_good_neurons() -> None:
     assert network.architecture.widths[1] == 4 * pool  # type: ignore[union-attr]
 
 
+def test_norms_of_exactly_one_are_within_the_hypothesis() -> None:
+    """Norms are bounded from above in floating point; a rotation by 90 degrees is no more."""
+    target = Target([(np.array([[0, 1], [-1, 0]], np.float32), None)] * 2, Ball(1.0))
+    assert COUNT.plan(target, 1.0)
+    with pytest.raises(InputError, match=r"largest is 1\.000000"):
+        COUNT.require(norms=[1 + 2.0**-31])
+
+
 BIASED, OUT = toys()[2][1], Target([(np.eye(2, dtype=np.float32) * 2, None)], Ball(1.0))
 
 

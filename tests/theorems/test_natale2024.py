@@ -43,6 +43,18 @@ def test_sizes_by_hand() -> None:
             PAIRS.width(eta, 0.5)
 
 
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"k": 10**7, "epsilon": 0.01, "d": 1}, "k up to 100,000; got k = 10000000"),
+        ({"k": 100, "epsilon": 1e-9, "d": 100}, "at most 30,000 bits; d = 100, k = 100"),
+    ],
+)
+def test_a_count_too_long_to_finish_is_refused(values: dict[str, Any], why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        LOWER.bound(**values)
+
+
 def test_pools_hold_enough_of_each_sign() -> None:
     """The pool by the exact binomial tail, a union over all blocks of a third of delta."""
     from scipy import stats

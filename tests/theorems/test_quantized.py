@@ -17,8 +17,9 @@ from strongticket.errors import InputError
 from strongticket.targets import Ball, Box, Target
 from strongticket.theorems import THEOREMS, Effort, Shape, _quantized_sums
 from strongticket.theorems._binary_doubling import events, least_bundle
-from strongticket.theorems._binary_mean import least_bits, tail
+from strongticket.theorems._binary_mean import tail
 from strongticket.theorems._integer_network import integer_points, matrix_outputs
+from strongticket.theorems._plan import least_bits
 from strongticket.theorems.diffenderfer2021 import MEAN
 from strongticket.theorems.kumar2025 import COPIES, EXACT, LOWER, PUBLISHED, SUMS
 from strongticket.theorems.sreenivasan2022 import DOUBLING
