@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from strongticket.tickets._ticket import Ticket
 
 Indices = NDArray[np.int64]
+_TABLE = 1 << 24  # neurons of a layer for which a table is made
 
 
 class GatherScale(nn.Module):
@@ -71,25 +72,31 @@ def compact(ticket: Ticket) -> nn.Module:
         edges.append((rows, columns, ticket.kept_weights(f"layers.{i}.weight")))
     biases = [_bias(ticket, i) for i in range(depth)]
 
-    live = [np.ones(w, np.bool_) for w in widths]
+    # Lists of neurons: a layer is as wide as its theorem asks, and may be wider than memory.
+    live = [np.arange(widths[0])]
     for i in range(depth - 1):
-        fed = (biases[i] != 0) | (architecture.activation.at_zero != 0)
         rows, columns, _ = edges[i]
-        fed[rows[live[i][columns]]] = True
-        live[i + 1] &= fed
+        if architecture.activation.at_zero != 0:
+            live.append(np.arange(widths[i + 1]))
+        else:
+            fed = rows[_slots(live[i], columns, widths[i]) >= 0]
+            live.append(np.union1d(fed, biases[i][0]))
+    live.append(np.arange(widths[depth]))
     for i in range(depth - 1, 0, -1):
         rows, columns, _ = edges[i]
-        read = np.zeros(widths[i], np.bool_)
-        read[columns[live[i + 1][rows]]] = True
-        live[i] &= read
+        read = columns[_slots(live[i + 1], rows, widths[i + 1]) >= 0]
+        live[i] = np.intersect1d(live[i], read)
 
     layers: list[nn.Module] = []
     for i, (rows, columns, weights) in enumerate(edges):
-        inputs, outputs = np.cumsum(live[i]) - 1, np.cumsum(live[i + 1]) - 1
-        kept = live[i + 1][rows] & live[i][columns]
-        r, c, w = outputs[rows[kept]], inputs[columns[kept]], weights[kept]
-        n_out, n_in = int(live[i + 1].sum()), int(live[i].sum())
-        bias = torch.from_numpy(biases[i][live[i + 1]])
+        inputs = _slots(live[i], columns, widths[i])
+        outputs = _slots(live[i + 1], rows, widths[i + 1])
+        kept = (inputs >= 0) & (outputs >= 0)
+        r, c, w = outputs[kept], inputs[kept], weights[kept]
+        n_out, n_in = live[i + 1].size, live[i].size
+        bias = torch.zeros(n_out)
+        slots = _slots(live[i + 1], biases[i][0], widths[i + 1])
+        bias[torch.from_numpy(slots[slots >= 0])] = torch.from_numpy(biases[i][1][slots >= 0])
         if n_in and (not r.size or np.bincount(r).max() <= 1):
             index, scale = np.zeros(n_out, np.int64), np.zeros(n_out, np.float32)
             index[r], scale[r] = c, w
@@ -99,6 +106,18 @@ def compact(ticket: Ticket) -> nn.Module:
             dense[torch.from_numpy(r), torch.from_numpy(c)] = torch.from_numpy(w)
             layers.append(_linear(dense, bias if bias.any() else None))
     return ReluNetwork(layers, architecture.activation)
+
+
+def _slots(live: Indices, wanted: Indices, width: int) -> Indices:
+    """Where each of the wanted neurons stands among the live ones (increasing), or -1."""
+    if width <= _TABLE:  # looked up: faster than searched
+        table = np.full(width, -1, np.int64)
+        table[live] = np.arange(live.size)
+        found: Indices = table[wanted]
+        return found
+    slot = np.searchsorted(live, wanted)
+    there = live[np.minimum(slot, live.size - 1)] == wanted if live.size else slot < 0
+    return np.where(there, slot, -1)
 
 
 def fill(ticket: Ticket, model: nn.Module) -> nn.Module:
@@ -134,12 +153,13 @@ def _mlp(ticket: Ticket) -> MLP:
     return architecture
 
 
-def _bias(ticket: Ticket, layer: int) -> NDArray[np.float32]:
-    architecture, name = _mlp(ticket), f"layers.{layer}.bias"
-    bias = np.zeros(architecture.widths[layer + 1], np.float32)
-    if architecture.biases[layer]:
-        bias[ticket.mask[name].indices()] = ticket.kept_weights(name)
-    return bias
+def _bias(ticket: Ticket, layer: int) -> tuple[Indices, NDArray[np.float32]]:
+    """The neurons with a bias other than 0, and these biases."""
+    name = f"layers.{layer}.bias"
+    if not _mlp(ticket).biases[layer]:
+        return np.empty(0, np.int64), np.empty(0, np.float32)
+    indices, values = ticket.mask[name].indices(), ticket.kept_weights(name)
+    return indices[values != 0], values[values != 0]
 
 
 def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Linear:
