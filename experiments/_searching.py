@@ -9,6 +9,7 @@ import math
 import multiprocessing
 import platform
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -25,7 +26,7 @@ from strongticket.files import folder, write_whole
 from strongticket.laws import Normal, SignedConstant
 from strongticket.models import named
 from strongticket.networks import Network
-from strongticket.search import MaskSearch
+from strongticket.search import CollapseWarning, LayerReport, MaskSearch
 from strongticket.search.by_name import Asked, Ratio, by_name
 from strongticket.search.controls import inverted, random_mask, redrawn
 from strongticket.search.groups import Scope
@@ -68,7 +69,7 @@ class Run:
     @property
     def variant(self) -> str:
         """The method with what is not its default."""
-        more = [self.scope] if self.scope != "layer" else []
+        more: list[str] = [self.scope] if self.scope != "layer" else []
         more += [self.ratio] if self.ratio != "uniform" else []
         more += ["ramp"] if self.ramp else []
         return ", ".join([self.method, *more])
@@ -154,12 +155,10 @@ def hits(model: nn.Module, x: Tensor, y: Tensor, batch: int = 2000) -> float:
     """The fraction of images labelled right."""
     training = model.training
     model.eval()
-    right = sum(
-        int((model(a).argmax(1) == b).sum())
-        for a, b in zip(x.split(batch), y.split(batch), strict=True)
-    )
+    parts = zip(torch.split(x, batch), torch.split(y, batch), strict=True)
+    right = [int((model(a).argmax(1) == b).sum()) for a, b in parts]
     model.train(training)
-    return right / len(x)
+    return sum(right) / len(x)
 
 
 def searched(run: Run, data: Split, model: nn.Module) -> Searched:
@@ -206,7 +205,9 @@ def measure(run: Run) -> Measured:
             hits(model, x, y),
             hits(model, data.train_x[:10_000], data.train_y[:10_000]),
         )
-    ticket, report = search.ticket(), search.report()
+    with warnings.catch_warnings():  # a collapsed layer is a result here: `least_density` is 0
+        warnings.simplefilter("ignore", CollapseWarning)
+        ticket, report = search.ticket(), search.report()
 
     def value(one: Ticket) -> float:
         return hits(one.into(named(run.model, classes(data))), x, y)
@@ -247,14 +248,13 @@ def measure(run: Run) -> Measured:
     )
 
 
-def dead_units(layers: Sequence[object]) -> int:
+def dead_units(layers: Sequence[LayerReport]) -> int:
     """Hidden units of a chain of layers that nothing goes into, or nothing comes out of, counted.
 
     A unit with both counts once for each.
     """
-    ins = sum(getattr(layer, "dead_outputs") for layer in layers[:-1])  # noqa: B009
-    outs = sum(getattr(layer, "dead_inputs") for layer in layers[1:])  # noqa: B009
-    return int(ins + outs)
+    ins = sum(layer.dead_outputs for layer in layers[:-1])
+    return ins + sum(layer.dead_inputs for layer in layers[1:])
 
 
 def remembered(run: Run, place: Path) -> Measured:

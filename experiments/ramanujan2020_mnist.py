@@ -51,8 +51,10 @@ class Config:
     factors: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)
     """widths of the hidden layers, in units of `hidden`"""
     sweep_seeds: int = 2
-    sweep_epochs: int = 3
+    sweep_epochs: int = 4
     sweep_batch: int = 256
+    sweep_rate: float = 1.0
+    """chosen for so few and such large batches on validation images, see search_methods.py"""
     controls: int = 3
     """seeds of each random control"""
     workers: int = 2
@@ -85,8 +87,10 @@ class Result:
 
     @property
     def rows(self) -> tuple[Measured, ...]:
-        """All of them, once each."""
-        return tuple(dict.fromkeys((*self.main, *self.by_density, *self.by_width)))
+        """All of them, once each: the two sweeps cross."""
+        names = ("images", "model", "density", "law", "epochs", "batch", "seed", "rate")
+        rows = (*self.main, *self.by_density, *self.by_width)
+        return tuple({tuple(getattr(r, n) for n in names): r for r in rows}.values())
 
 
 def model_of(config: Config, data: str, factor: float = 1.0) -> str:
@@ -113,9 +117,18 @@ def run(config: Config) -> Result:
         for data in sets
         for seed in range(config.seeds)
     ]
-    short = {"epochs": config.sweep_epochs, "batch": config.sweep_batch}
     sweep = [
-        Run(data, model_of(config, data), law=law, seed=s, score_seed=s, order_seed=s, **short)
+        Run(
+            data,
+            model_of(config, data),
+            law=law,
+            seed=s,
+            score_seed=s,
+            order_seed=s,
+            epochs=config.sweep_epochs,
+            rate=config.sweep_rate,
+            batch=config.sweep_batch,
+        )
         for data in sets
         for law in LAWS
         for s in range(config.sweep_seeds)

@@ -35,17 +35,27 @@ MODERATE, SPARSE = 0.5, 0.02
 POINTS = 0.02  # how near the toolkit's best edge-popup must be to the best method
 
 # Chosen by --tune on 5,000 validation images of MNIST, by one seed.
-RATES: dict[str, float] = {}
+RATES: dict[str, float] = {
+    "edge-popup": 1.0,
+    "iterand": 1.0,
+    "biprop": 1.0,
+    "gem-miner": 3.0,
+    "multicoated": 1.0,
+    "bernoulli": 100.0,
+    "hard-concrete": 10.0,
+    "signed-supermask": 5e-2,
+    "continuous-sparsification": 1.0,
+}
 TRIED: dict[str, tuple[float, ...]] = {
     "edge-popup": (0.1, 0.3, 1.0),
     "iterand": (0.1, 0.3, 1.0),
     "biprop": (0.1, 0.3, 1.0),
-    "gem-miner": (0.01, 0.1, 1.0),
+    "gem-miner": (0.3, 3.0, 30.0),
     "multicoated": (0.1, 0.3, 1.0),
-    "bernoulli": (10.0, 30.0, 100.0),
-    "hard-concrete": (1.0, 10.0, 100.0),
-    "signed-supermask": (5e-3, 5e-2, 0.5),
-    "continuous-sparsification": (0.01, 0.1, 1.0),
+    "bernoulli": (10.0, 100.0),
+    "hard-concrete": (10.0, 100.0),
+    "signed-supermask": (5e-3, 5e-2),
+    "continuous-sparsification": (0.1, 1.0, 10.0),
 }
 
 AT_MODERATE: tuple[dict[str, Any], ...] = (
@@ -70,6 +80,7 @@ AT_SPARSE: tuple[dict[str, Any], ...] = (
     {"method": "biprop"},
     {"method": "biprop", "scope": "global", "ramp": 0.5},
     {"method": "gem-miner"},
+    {"method": "gem-miner", "ramp": 0.5},
     {"method": "multicoated"},
 )
 
@@ -86,10 +97,10 @@ class Config:
     tune: bool = False
     """choose the learning rates, on validation images, and stop"""
     hidden: tuple[int, ...] = (300, 100)
-    seeds: int = 3
-    epochs: int = 5
-    batch: int = 128
-    tune_epochs: int = 2
+    seeds: int = 2
+    epochs: int = 4
+    batch: int = 256
+    tune_epochs: int = 4
     validation: int = 5000
     controls: int = 2
     """seeds of each random control"""
@@ -159,7 +170,9 @@ def tuned(config: Config) -> list[Measured]:
     base = Run(data, model_of(config, data), epochs=config.tune_epochs, batch=config.batch,
                seed=999, score_seed=999, order_seed=999, validation=config.validation)  # fmt: skip
     tries = [
-        replace(base, method=method, density=SPARSE if method == "gem-miner" else MODERATE, rate=r)
+        replace(base, method=method, rate=r)
+        if method != "gem-miner"
+        else replace(base, method=method, rate=r, density=SPARSE, ramp=0.5)
         for method, rates in TRIED.items()
         for r in rates
     ]

@@ -409,7 +409,8 @@ def claims(
             "planted: the function is nearer than a random mask's in every search",
             all(f.distance < f.random_distance for f in found),
             f"distance {min(f.distance for f in found):.2g} to "
-            f"{max(f.distance for f in found):.2g}, random {min(f.random_distance for f in found):.2g} or more",
+            f"{max(f.distance for f in found):.2g}, of random masks "
+            f"{min(f.random_distance for f in found):.2g} or more",
         ),
     )
 

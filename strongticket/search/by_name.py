@@ -33,7 +33,8 @@ class Asked:
     `NAMES`). `total`: steps of the whole search. `lr`: None takes the method's own, which is for a
     loss at the temperature of `strongticket.search.temperature`. `seed`: of scores and samples.
     `ratio`: how the density is shared out among layers, see `strongticket.search.ratios`. `ramp`:
-    the share of all steps in which the density goes down from 1 (methods that rank scores).
+    the share of all steps in which the density goes down from 1; of Gem-Miner, in which it prunes
+    for good (all steps, where there is no ramp).
     """
 
     density: float
@@ -66,12 +67,13 @@ class Asked:
 class Named:
     """A method: how it is made, what it makes of `density`, and whether it ranks scores.
 
-    Those that do (`scoped`) take a scope, a ratio and a ramp.
+    Those that do (`scoped`) take a scope, a ratio and a ramp; Gem-Miner takes a ramp alone.
     """
 
     make: Callable[[Network, Asked], MaskSearch]
     density: str = "kept exactly"
     scoped: bool = False
+    ramped: bool = False
 
 
 NAMES: dict[str, Named] = {
@@ -86,6 +88,7 @@ NAMES: dict[str, Named] = {
             ramp=a.ramp_steps,
         ),
         scoped=True,
+        ramped=True,
     ),
     "iterand": Named(
         lambda network, a: IteRand(
@@ -99,6 +102,7 @@ NAMES: dict[str, Named] = {
             ramp=a.ramp_steps,
         ),
         scoped=True,
+        ramped=True,
     ),
     "biprop": Named(
         lambda network, a: Biprop(
@@ -110,17 +114,19 @@ NAMES: dict[str, Named] = {
             ramp=a.ramp_steps,
         ),
         scoped=True,
+        ramped=True,
     ),
     "gem-miner": Named(
         lambda network, a: GemMiner(
             network,
             a.density,
-            a.total,
+            max(1, a.ramp_steps) if a.ramp else a.total,
             a.rate(0.1),
-            rounds=min(30, a.total),
+            rounds=min(30, max(1, a.ramp_steps) if a.ramp else a.total),
             score_seed=a.seed,
         ),
         "at most this, of all layers together",
+        ramped=True,
     ),
     "multicoated": Named(
         lambda network, a: Multicoated(
@@ -176,8 +182,10 @@ def by_name(method: str, network: Network, asked: Asked) -> MaskSearch:
         raise InputError(f"a search needs one step at least, got total={asked.total}")
     if asked.scope == "global" and not NAMES[method].scoped:
         raise InputError(f"{method} has no scope: leave it out")
-    if (asked.ratio != "uniform" or asked.ramp) and not NAMES[method].scoped:
-        raise InputError(f"{method} has neither ratio nor ramp: leave them out")
+    if asked.ratio != "uniform" and not NAMES[method].scoped:
+        raise InputError(f"{method} has no ratio: leave it out")
+    if asked.ramp and not NAMES[method].ramped:
+        raise InputError(f"{method} has no ramp: leave it out")
     if asked.ratio not in get_args(Ratio):
         raise InputError(f"a ratio is one of {', '.join(get_args(Ratio))}, got {asked.ratio!r}")
     if asked.scope == "global" and asked.ratio != "uniform":

@@ -88,5 +88,5 @@ def test_ratio_and_ramp_by_name() -> None:
         by_name("edge-popup", network, Asked(0.1, 40, ramp=2.0))
     with pytest.raises(InputError, match="leave ratio out"):
         by_name("edge-popup", network, Asked(0.1, 40, scope="global", ratio="erk"))
-    with pytest.raises(InputError, match="neither ratio nor ramp"):
+    with pytest.raises(InputError, match="has no ramp"):
         by_name("bernoulli", network, Asked(0.1, 40, ramp=0.5))
