@@ -87,7 +87,7 @@ _CASES: tuple[tuple[str, float, float, dict[str, Any]], ...] = (
 )
 # Where the full target asks too much, one that the theorem can serve.
 _SMALLER = (
-    Case("malach2020_weights", "digits", (4,), 0.5, **_UNIT),  # type: ignore[arg-type]
+    Case("malach2020_weights", "digits", (6,), 0.8, **_UNIT),  # type: ignore[arg-type]
     Case("malach2020_count", "digits", (8,), 1.0, live=16, most=1e13, **_UNIT),  # type: ignore[arg-type]
 )
 _SMALLER_IMAGES: tuple[tuple[str, float, dict[str, Any]], ...] = (
