@@ -62,8 +62,8 @@ class Config:
     teacher: tuple[int, ...] = (16, 32, 32, 4)
     """widths of the network in which a ticket is planted"""
     planted: tuple[float, ...] = (0.1, 0.3, 0.5)
-    planted_steps: int = 3000
-    planted_seeds: int = 5
+    planted_steps: int = 2000
+    planted_seeds: int = 3
     quick: bool = False
 
 

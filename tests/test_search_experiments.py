@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 import torch
 
+from strongticket.cli._search import Search
 from strongticket.errors import InputError
 from strongticket.models import named
+from strongticket.search import keep_count
 from strongticket.search.by_name import NAMES
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
@@ -258,3 +260,17 @@ def test_random_masks_get_statistics_of_their_own() -> None:
     model[0].running_mean += 100.0
     cifar.settled(model, data)
     assert float(model[0].running_mean.abs().max()) < 1
+
+
+def test_the_command_has_scope_ratio_ramp_and_temperature() -> None:
+    data = shared.images("")
+    command = Search(model="mlp-64-16-10", density=0.1, epochs=1, scope="global", ramp=0.5)
+    layers = command.find(data, lambda *_: None).ticket.mask
+    assert sum(entries.kept for entries in layers.values()) == keep_count(0.1, 64 * 16 + 160)
+    one = replace(command, temperature=1.0).find(data, lambda *_: None).ticket
+    assert one.mask != layers  # the loss was another
+    shared_out = replace(command, scope="layer", ratio="erk").find(data, lambda *_: None).ticket
+    first, last = (entries.density for entries in shared_out.mask.values())
+    assert first < last
+    with pytest.raises(InputError, match="temperature"):
+        replace(command, temperature=0.0).find(data, lambda *_: None)
