@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import sympy
 
 from strongticket.bounds import rational
 from strongticket.construct import LayerAccuracy
@@ -191,6 +193,8 @@ class GoldenNetwork(Theorem):
         yield algebra(
             "the pool is the least with union * 2k * exp(-N p/2) <= delta / L", *self._least()
         )
+        name = "s (gamma^(k-1) + 2^-24) <= eta, and k digits are the fewest"
+        yield algebra(name, _fewest(), RECOMPUTES)
         for name, target in _targets()[: effort.pick(2, 9)]:
             yield from self._built(name, target)
         yield self._seeds(effort.trials(24, 100))
@@ -287,6 +291,25 @@ def _digits(eta: Fraction, largest: Fraction) -> tuple[float, int, Fraction]:
         step = Fraction(((5**0.5 - 1) / 2) ** (MOST - 1)) * (1 + Fraction(1, 1 << 20))
         return scale, MOST, (step + Fraction(1, 1 << 24)) / (eta / Fraction(scale))
     return scale, k, Fraction(0)
+
+
+def _fewest() -> tuple[bool, str]:
+    """On both sides of every edge: an accuracy at it, half a grid step and a little either way."""
+    root, step, cases = intervals().sqrt(interval(5)), Fraction(1, 1 << 24), 0
+    scales = (Fraction(1, 4), Fraction(1), Fraction(2))
+    for k, scale in itertools.product((1, 2, 9, 24, 30), scales):
+        edge = Fraction(str(sympy.N(((sympy.sqrt(5) - 1) / 2) ** (k - 1), 60)))
+        for ratio in (edge, edge + step / 2, edge + step * (1 + step), edge + 2 * step):
+            largest = scale * Fraction(3, 2)  # of the reach, 1.618 scale; half of it would not do
+            found, digits, finer = _digits(scale * ratio, largest)
+            if Fraction(found) != scale:
+                return False, f"scale {found} for weights up to {float(largest)}"
+            room = interval(ratio - step).a
+            here, before = ((((root - 1) / 2) ** (digits - 1 - less)).b for less in (0, 1))
+            if (here <= room) == bool(finer) or (digits > 1 and before <= room):
+                return False, f"{digits} digits for an accuracy of {float(ratio):.9g} of the scale"
+            cases += 1
+    return True, f"in {cases} cases"
 
 
 def _targets() -> tuple[tuple[str, Target], ...]:

@@ -231,8 +231,8 @@ def unit_grids(shape: Shape, epsilon: float) -> tuple[tuple[GridPlan, ...], str]
     """The coarsest grids on which norm-one targets, rounded, stay within epsilon; and a note."""
     bits = _plan.unit_bits(shape, epsilon)
     plans = tuple(
-        GridPlan(*shape.widths[i : i + 2], 1 if i else 2, 2.0**-f, 2 << f)
-        for i, f in enumerate(bits)
+        GridPlan(a, b, 1 if i else 2, 2.0**-f, 2 << f)
+        for i, (a, b, f) in enumerate(zip(shape.widths, shape.widths[1:], bits, strict=False))
     )
     return plans, f"exactly, for targets on a grid of 2^-{max(bits)} or coarser"
 

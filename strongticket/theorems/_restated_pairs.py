@@ -76,7 +76,7 @@ def least_sizes(width: Callable[[Number, Number], int]) -> Finding:
 def least_pools(theorem: PairedTheorem) -> Finding:
     """Each third of delta: coverage, shift, and neurons of each sign (Hoeffding)."""
     cases = 0
-    for plan, depth, delta in itertools.islice(_layers(theorem.restated), 0, None, 2):
+    for plan, depth, delta in itertools.islice(_layers(theorem.restated), 0, None, 3):
         exact = Fraction(delta) / 3
         (size,) = theorem.sizes((plan,), depth, delta)
         blocks, ratio = _union(theorem.restated, plan)

@@ -114,7 +114,7 @@ def least_masked_pools(theorem: MaskedTheorem) -> Finding:
     """Layers, depths and deltas against sources: the pool suffices; three neurons less do not."""
     cases = 0
     sources = theorem.extremal["sources"]
-    layers = itertools.islice(_layers(theorem.restated), 0, None, 3 if theorem.locking else 1)
+    layers = itertools.islice(_layers(theorem.restated), 0, None, 5 if theorem.locking else 3)
     for plan, depth, delta in layers:
         source = sources[cases % len(sources)]
         n = theorem.pool(plan, depth, delta, source=source)
@@ -186,7 +186,7 @@ def necessary_copies(bound: Bound) -> Finding:
     E independent pairs all find a copy with probability (1 - (1-kappa)^rho)^E exactly. By
     1 - u <= exp(-u) they fail with more than delta while E (1-kappa)^rho > ln(1/(1-delta)).
     """
-    cases, most = list(itertools.product((1, 7, 600), (0.5, 0.1, 0.9), (0.5, 0.01, 1e-6))), 0
+    cases, most = list(itertools.product((1, 7, 50), (0.5, 0.1, 0.9), (0.5, 0.01, 1e-6))), 0
     for pairs, kappa, delta in cases:
         rho = bound(E=pairs, kappa=kappa, delta=delta)
         missed = 1 - Fraction(kappa)

@@ -145,7 +145,7 @@ COUNT = PaperCount(
                 None
                 if max(norms) <= _ONE
                 else f"every layer's spectral norm must be at most 1, the largest is "
-                f"{max(norms):.10g}; divide the layers by their norms, or use malach2020.PRODUCT"
+                f"{max(norms):.12g}; divide the layers by their norms, or use malach2020.PRODUCT"
             ),
         ),
         Hypothesis(

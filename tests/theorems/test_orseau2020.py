@@ -16,7 +16,7 @@ from strongticket import Ball, Box, Network, Target, Uniform
 from strongticket.check import check
 from strongticket.errors import InputError, WidthError
 from strongticket.laws import LogUniform
-from strongticket.theorems import Effort, _golden_sampling, orseau2020
+from strongticket.theorems import Effort, _golden_network, _golden_sampling, orseau2020
 from strongticket.theorems._golden_network import _targets
 from strongticket.theorems._golden_sampling import (
     below_power,
@@ -179,3 +179,13 @@ def test_a_law_with_wrong_bins_is_noticed(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(_golden_sampling, "cells", lambda k: cells(k) + 40)
     holds, text = _golden_sampling.bins_counted(range(1, 31))
     assert not holds, text
+
+
+def test_a_grid_step_left_out_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The greedy's targets are whole units: its accuracy must be finer by one of them."""
+    holds, text = _golden_network._fewest()
+    assert holds, text
+    finer = _golden_network.least_digits
+    step = Fraction(1, 1 << 24)
+    monkeypatch.setattr(_golden_network, "least_digits", lambda ratio: finer(ratio + step))
+    assert not _golden_network._fewest()[0]
