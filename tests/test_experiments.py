@@ -6,6 +6,7 @@ import importlib.util
 import json
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +18,7 @@ from strongticket.errors import FileError
 from strongticket.targets import Box, Target
 from strongticket.tickets import Ticket
 from strongticket.verify import recheck
+from strongticket.verify._recheck._errors import in_words
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
@@ -90,7 +92,8 @@ def test_mnist_as_a_command(
     assert stored["holds"]
     assert stored["config"]["seed"] == 4
     printed = capsys.readouterr().out
-    assert f"certified <= {stored['proof']['bound']:.3g}" in printed
+    bound = Fraction(stored["proof"]["bound"])
+    assert f"certified <= {in_words(bound, 3)}, " in printed
     assert f"{stored['target_accuracy']:.2%}" in printed
     assert f"{stored['ticket_accuracy']:.2%}" in printed
     assert "peak memory" in printed

@@ -153,6 +153,8 @@ class Recheck:
     def run(self) -> int:
         """Recheck; 1 where a claim is false."""
         from strongticket.proving import confirm
+        from strongticket.verify._certificate import up
+        from strongticket.verify._recheck._errors import in_words
 
         target = None if self.target is None else TargetFile(self.target, self.low, self.high)
         with show.progress(quiet=self.json) as progress:
@@ -162,7 +164,7 @@ class Recheck:
         if self.json:
             show.as_json(
                 {
-                    "bound": float(found.bound),
+                    "bound": up(found.bound),
                     "epsilon": claim,
                     "holds": found.holds if claim is not None else None,
                     "subset_sums": found.subset_sums,
@@ -173,8 +175,8 @@ class Recheck:
             )
         else:
             show.line(
-                f"confirmed: sup |f - g| <= {float(found.bound):.6g}, {found.subset_sums:,} subset "
-                f"sums over {found.kept_weights:,} kept weights checked exactly"
+                f"confirmed: sup |f - g| <= {in_words(found.bound, 6)}, {found.subset_sums:,} "
+                f"subset sums over {found.kept_weights:,} kept weights checked exactly"
             )
             if claim is not None:
                 show.line(

@@ -6,6 +6,7 @@ Rich tables and bars on a terminal, plain lines elsewhere; NO_COLOR is honoured 
 from __future__ import annotations
 
 import contextlib
+import decimal
 import json
 import os
 import sys
@@ -125,7 +126,15 @@ def proof_table(
 
 
 def _between(proof: Proof) -> str:
-    return f"certified <= {proof.bound:.3g}, attack >= {proof.lower_bound:.3g}"
+    above, below = (
+        _digits(v, r) for v, r in ((proof.bound, "CEILING"), (proof.lower_bound, "FLOOR"))
+    )
+    return f"certified <= {above}, attack >= {below}"
+
+
+def _digits(value: float, rounding: str) -> str:
+    """Three digits, rounded to the side on which the number is still a bound."""
+    return f"{decimal.Context(3, 'ROUND_' + rounding).create_decimal(value):g}"
 
 
 def _yes(value: bool) -> str:

@@ -2,7 +2,9 @@ r"""Affine forms of unknowns in floats, and what is known of the unknowns.
 
 A `Form` is the vector :math:`c + \sum_g M_g v_g` of unknown vectors :math:`v_g` (`Group`), with a
 `slack` that covers every rounding: the true form, which exact arithmetic would have, and the one
-that the floats spell differ by at most slack, entry by entry, whatever the unknowns are.
+that the floats spell differ by at most slack, entry by entry, whatever the unknowns are. The
+`noise` says the same of the matrices: the magnitudes by which the entries of a row of :math:`M_g`
+may be off, added up. No bound needs it, but the claimed norms of the matrices that a checker has.
 
 A group knows a box, and an ellipsoid around its centre: :math:`low \le v \le high` and
 :math:`|v_i| \le core_i + |e_i|` with :math:`\|e / scale\|_2 \le radius`. So for every set S of
@@ -20,8 +22,8 @@ import numpy as np
 
 from strongticket.verify._norms import GROW, Floats, gamma, spectral_norm
 
-# Products of entries below this may underflow; it is far below anything a bound can show.
-_TINY = 2.0**-900
+# A product that underflows is off by 2^-1075: this is more than a row of them, 2^60 entries long.
+_TINY = 2.0**-1000
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class Group:
         if self.radius == np.inf:
             return np.asarray(box.sum(1) * GROW)
         pulled = np.where(box > 0, np.abs(rows), 0.0)  # elsewhere 0 is the largest
-        base, part = pulled * self.core, (pulled * self.scale) ** 2
+        base, reach = pulled * self.core, pulled * self.scale
+        top = reach.max(1, initial=0.0)
+        part = np.divide(reach, top[:, None], out=np.zeros_like(reach), where=reach > 0) ** 2
         gain = np.divide(box - base, part, out=np.zeros_like(part), where=part > 0)
         order = np.argsort(gain, axis=1, kind="stable")
         box, base, part = (np.take_along_axis(a, order, 1) for a in (box, base, part))
@@ -54,14 +58,15 @@ class Group:
         rest, square = (np.cumsum(a[:, ::-1], 1)[:, ::-1] for a in (base, part))
         none = np.zeros((len(rows), 1))
         inside = np.hstack([none, first])
-        outside = np.hstack([rest + self.radius * np.sqrt(square * GROW), none])
-        # Squares below 2^-1074 vanish: that is less than 2^-500 of the largest scale.
-        lost = self.radius * self.scale.max(initial=0.0) * 2.0**-500 if part.any() else 0.0
+        outside = np.hstack([rest + (self.radius * top)[:, None] * np.sqrt(square * GROW), none])
+        # Squares below 2^-1074 vanish: those of entries below 2^-500 of the row's largest.
+        lost = self.radius * (top * 2.0**-500 + _TINY * pulled.any(1))
         return np.asarray(((inside + outside).min(1, initial=np.inf) + lost) * GROW * GROW)
 
-    def norm(self, rows: Floats) -> float:
-        """At least the norm of rows @ diag(scale)."""
-        return spectral_norm(rows * self.scale)
+    def norm(self, rows: Floats, noise: Floats) -> float:
+        """At least the norm of rows @ diag(scale), and of rows off by their noise."""
+        most = self.scale.max(initial=0.0)
+        return spectral_norm(rows * self.scale) + _of_noise(noise, most, bool(rows.any()))
 
 
 @dataclass(frozen=True)
@@ -98,9 +103,9 @@ class SignedBox:
         up = np.maximum(best, 0).sum(1) * GROW
         return _minus(up, np.maximum(-best, 0).sum(1))
 
-    def norm(self, rows: Floats) -> float:
-        """At least the norm of `rows` on the inputs."""
-        return _signed_norm(rows, self.half)
+    def norm(self, rows: Floats, noise: Floats) -> float:
+        """At least the norm of `rows` on the inputs, and of rows off by their noise."""
+        return _signed_norm(rows, self.half) + _of_noise(noise, 1.0, bool(rows.any()))
 
 
 @dataclass(frozen=True)
@@ -131,9 +136,9 @@ class SignedBall:
         unit = np.divide(best, top[:, None], out=np.zeros_like(best), where=top[:, None] > 0)
         return np.asarray(top * np.sqrt((unit * unit).sum(1) * GROW) * self.radius * GROW * GROW)
 
-    def norm(self, rows: Floats) -> float:
-        """At least the norm of `rows` on the inputs."""
-        return _signed_norm(rows, self.half)
+    def norm(self, rows: Floats, noise: Floats) -> float:
+        """At least the norm of `rows` on the inputs, and of rows off by their noise."""
+        return _signed_norm(rows, self.half) + _of_noise(noise, 1.0, bool(rows.any()))
 
 
 Unknowns = Group | SignedBox | SignedBall
@@ -146,14 +151,16 @@ class Form:
     constant: Floats
     parts: tuple[Floats, ...]
     slack: Floats
+    noise: tuple[Floats, ...]
 
     def bounds(self, groups: Sequence[Unknowns]) -> tuple[Floats, Floats]:
         """Lower and upper bounds of every row."""
         up, down = self.slack.copy(), self.slack.copy()
         for part, group in zip(self.parts, groups, strict=True):
             if part.any():
-                up += group.support(part)
-                down += group.support(-part)
+                tiny = speck([group]) * part[:, group.size > 0].any(1)
+                up += group.support(part) + tiny
+                down += group.support(-part) + tiny
         error = (np.abs(self.constant) + np.abs(up) + np.abs(down)) * 2.0**-44
         return self.constant - down - error, self.constant + up + error
 
@@ -171,17 +178,26 @@ class Form:
             total = total + np.abs(part) @ group.size
         return total * GROW
 
+    def varies(self, groups: Sequence[Unknowns]) -> bool:
+        """Whether a row may be anything but 0."""
+        pairs = zip(self.parts, groups, strict=True)
+        return bool(self.constant.any() or any(part[:, g.size > 0].any() for part, g in pairs))
+
     def times(self, factors: Floats, groups: Sequence[Unknowns]) -> Form:
         """Rows multiplied by numbers in [0, 1]."""
         parts = tuple(factors[:, None] * part for part in self.parts)
-        slack = (self.slack + self.reach(groups) * 2.0**-50) * factors * GROW
-        return Form(factors * self.constant, parts, slack)
+        rounded = self.reach(groups) * 2.0**-50 + (speck(groups) if self.varies(groups) else 0.0)
+        slack = (self.slack + rounded) * factors * GROW
+        pairs = zip(self.parts, self.noise, strict=True)
+        noise = tuple(_noise(part, 2.0**-50, off) * factors for part, off in pairs)
+        return Form(factors * self.constant, parts, slack, noise)
 
     def padded(self, groups: Sequence[Unknowns]) -> Form:
         """The form over more groups, of which it does not depend on the new ones."""
         more = groups[len(self.parts) :]
         none = (np.zeros((len(self.constant), len(group.size))) for group in more)
-        return Form(self.constant, (*self.parts, *none), self.slack)
+        quiet = (np.zeros(len(self.constant)) for _ in more)
+        return Form(self.constant, (*self.parts, *none), self.slack, (*self.noise, *quiet))
 
 
 def linear(matrix: Floats, form: Form, groups: Sequence[Unknowns]) -> Form:
@@ -190,10 +206,12 @@ def linear(matrix: Floats, form: Form, groups: Sequence[Unknowns]) -> Form:
     terms = matrix.shape[1] + max((p.shape[1] for p in form.parts), default=0)
     rounded = size @ reach * (gamma(terms) * GROW)
     slack = (size @ form.slack + rounded) * GROW
-    if rounded.any():
-        slack = slack + _TINY
+    if matrix.any() and form.varies(groups):
+        slack = slack + speck(groups)
     parts = tuple(matrix @ part for part in form.parts)
-    return Form(matrix @ form.constant, parts, slack)
+    pairs = zip(form.parts, form.noise, strict=True)
+    noise = tuple(size @ _noise(part, gamma(terms), off) * GROW for part, off in pairs)
+    return Form(matrix @ form.constant, parts, slack, noise)
 
 
 def add(one: Form, other: Form, groups: Sequence[Unknowns]) -> Form:
@@ -201,7 +219,35 @@ def add(one: Form, other: Form, groups: Sequence[Unknowns]) -> Form:
     parts = tuple(a + b for a, b in zip(one.parts, other.parts, strict=True))
     reach = one.reach(groups) + other.reach(groups)
     slack = (one.slack + other.slack + reach * 2.0**-50) * GROW
-    return Form(one.constant + other.constant, parts, slack)
+    noise = tuple(
+        _noise(a, 2.0**-50, c) + _noise(b, 2.0**-50, d)
+        for a, b, c, d in zip(one.parts, other.parts, one.noise, other.noise, strict=True)
+    )
+    return Form(one.constant + other.constant, parts, slack, noise)
+
+
+def start(constant: Floats, part: Floats, slack: Floats) -> Form:
+    """A form of one group, whose matrix is off by a rounding."""
+    return Form(constant, (part,), slack, (_noise(part, 2.0**-50, np.zeros(len(part))),))
+
+
+def _noise(part: Floats, relative: float, off: Floats) -> Floats:
+    """What the rows of a part are off by where every entry is off by that much more."""
+    if not part.any():
+        return off
+    found: Floats = (np.abs(part).sum(1) * relative + off + _TINY) * GROW
+    return found
+
+
+def _of_noise(noise: Floats, scale: float, some: bool) -> float:
+    """At least the norm of a matrix whose rows add up to `noise`, on unknowns of that scale."""
+    most = float(noise.max(initial=0.0)) * scale
+    return float(np.sqrt(len(noise)) * most * 1.01 + _TINY) if some or most else 0.0
+
+
+def speck(groups: Sequence[Unknowns]) -> float:
+    """More than underflow takes away from a row of products with all unknowns."""
+    return float(_TINY * (1 + sum(float(group.size.sum()) for group in groups)))
 
 
 def _signed_norm(rows: Floats, half: int) -> float:

@@ -32,6 +32,7 @@ from strongticket.verify._propagate import (
     LayerError,
     Method,
 )
+from strongticket.verify._recheck._errors import in_words
 from strongticket.verify._recheck._laws import LAWS, law_named
 from strongticket.verify._recheck._methods import COPIES
 from strongticket.verify._structure import structure
@@ -115,7 +116,7 @@ class Certificate:
 
     def __repr__(self) -> str:
         claim = "" if self.epsilon is None else f", epsilon={self.epsilon}, holds={self.holds}"
-        return f"Certificate(bound={self.bound:.6g}, method={self.method!r}{claim})"
+        return f"Certificate(bound={in_words(self.exact_bound, 6)}, method={self.method!r}{claim})"
 
 
 def certify(

@@ -54,6 +54,8 @@ from strongticket.verify._affine import (
     Unknowns,
     add,
     linear,
+    speck,
+    start,
 )
 from strongticket.verify._align import Aligned, align
 from strongticket.verify._collapse import Collapsed
@@ -87,7 +89,7 @@ def _relax(target: Target, layers: Sequence[Collapsed], spectral: bool) -> Prove
     if not np.isfinite(bound):
         raise InputError(
             "the linear relaxation computes in floats, and this target's weights or domain are too "
-            "large for them; use method=DIFFERENTIAL_INTERVAL or WEIGHT_ERROR"
+            "large, or too small, for them; use method=DIFFERENTIAL_INTERVAL or WEIGHT_ERROR"
         )
     return Proved(Fraction(bound), tuple(pair.steps), {"layers": pair.witness})
 
@@ -149,22 +151,25 @@ class _Pair:
         each = _norm(size)
         if not self.spectral:
             return each
-        radius, norms = self._radius(self.output.parts)
+        radius, norms = self._radius(self.output.parts, self.output.noise)
         self.witness.append({"norms": [norm.hex() for norm in norms]})
         return min(each, (_norm(self.output.core(self.groups)) + radius) * GROW)
 
     def _first(self, plus: Floats, minus: Floats, bias: Floats, centre: float) -> Form:
         if isinstance(self.groups[0], Group):
-            form = Form(plus.sum(1) * centre, (plus,), np.zeros(len(bias)))
+            constant, part = plus.sum(1) * centre, plus
         else:
-            form = Form(np.zeros(len(bias)), (np.hstack([plus, minus]),), np.zeros(len(bias)))
+            constant, part = np.zeros(len(bias)), np.hstack([plus, minus])
+        form = start(constant, part, np.zeros(len(bias)))
         rounded = np.abs(plus).sum(1) * (abs(centre) * GROW) + form.reach(self.groups)
         slack = rounded * gamma(plus.shape[1]) * GROW
-        return self._shifted(Form(form.constant, form.parts, slack), bias)
+        if part.any():
+            slack = slack + speck(self.groups)
+        return self._shifted(replace(form, slack=slack), bias)
 
     def _shifted(self, form: Form, bias: Floats) -> Form:
         error = (np.abs(form.constant) + np.abs(bias)) * 2.0**-50
-        return Form(form.constant + bias, form.parts, (form.slack + error) * GROW)
+        return replace(form, constant=form.constant + bias, slack=(form.slack + error) * GROW)
 
     def _through_relu(self, at: Aligned, z: Form, dz: Form) -> tuple[Form, Form]:
         """The forms of h and of delta h, with two groups of unknowns more: their remainders."""
@@ -202,8 +207,9 @@ class _Pair:
             return _Ellipsoid(none, none, radius, none.astype(np.int64), ())
         parts = [np.where(phases.unstable[:, None], part, 0.0) for part in form.parts]
         weight = self._weights(parts)
-        inverse = np.ldexp(1.0, -weight)[:, None]
-        radius, norms = self._radius([part * inverse for part in parts])
+        inverse = np.ldexp(1.0, -weight)
+        noise = [np.where(phases.unstable, off, 0.0) * inverse for off in form.noise]
+        radius, norms = self._radius([part * inverse[:, None] for part in parts], noise)
         core = form.core(self.groups) * share * GROW
         return _Ellipsoid(core, share * np.ldexp(1.0, weight), radius, weight, norms)
 
@@ -217,9 +223,12 @@ class _Pair:
         square = np.maximum(square, top * 2.0**-60) if top > 0 else np.ones(len(square))
         return np.clip(np.rint(np.log2(square) / 2), -900, 900).astype(np.int64)
 
-    def _radius(self, parts: Sequence[Floats]) -> tuple[float, tuple[float, ...]]:
+    def _radius(
+        self, parts: Sequence[Floats], noise: Sequence[Floats]
+    ) -> tuple[float, tuple[float, ...]]:
         """At least the norm of the sum of all parts, and the norms of which it is made."""
-        norms = tuple(group.norm(part) for part, group in zip(parts, self.groups, strict=True))
+        three = zip(parts, noise, self.groups, strict=True)
+        norms = tuple(group.norm(part, off) for part, off, group in three)
         reach = (
             norm * group.radius for norm, group in zip(norms, self.groups, strict=True) if norm
         )
@@ -268,16 +277,18 @@ def _phases(low: Floats, high: Floats, factors: Floats) -> _Phases:
 
 def _with_last(form: Form, where: NDArray[np.bool_]) -> Form:
     """The form with unknown k of the last group added to row k, where it is one."""
-    return Form(form.constant, (*form.parts[:-1], np.diag(where.astype(np.float64))), form.slack)
+    return replace(form, parts=(*form.parts[:-1], np.diag(where.astype(np.float64))))
 
 
 def _floats(ints: NDArray[Any], exponent: int) -> Floats:
-    """Integers times 2^exponent, each rounded once."""
+    """Integers times 2^exponent, each rounded once; infinite, so refused, where floats end."""
     try:
         found: Floats = np.ldexp(ints.astype(np.float64), exponent)
-        return found
     except OverflowError:
         return np.full(ints.shape, np.inf)
+    if (np.abs(found[ints != 0]) < 2.0**-1000).any():
+        return np.full(ints.shape, np.inf)
+    return found
 
 
 def _norm(vector: Floats) -> float:

@@ -15,6 +15,7 @@ from strongticket.theorems import THEOREMS, Effort, pensia2020
 from strongticket.tickets import Ticket
 from strongticket.training import accuracy
 from strongticket.verify import recheck
+from strongticket.verify._recheck._errors import in_words
 
 SMALL = ("demo", "--hidden", "6")
 
@@ -37,7 +38,7 @@ def test_the_whole_demo(run: Runner, tmp_path: Path) -> None:
     asked = theorem.network(target, epsilon=0.01, delta=0.01, seed=0)
     assert asked == ticket.network  # the theorem's own width
     for shown in (
-        f"certified <= {float(proof.bound):.3g}",
+        f"certified <= {in_words(proof.bound, 3)}, ",
         f"{ticket.mask.kept:,} kept of",
         "-".join(map(str, asked.architecture.widths)),  # type: ignore[union-attr]
         f"pruned random network {accuracy(ticket.compact(), digits()):.2%}",

@@ -19,6 +19,7 @@ from strongticket.targets import Box, Target
 from strongticket.tickets import Ticket
 from strongticket.training import accuracy
 from strongticket.verify._certificate import seal
+from strongticket.verify._recheck._errors import in_words
 
 
 def test_construct_writes_the_theorem_s_ticket(run: Runner, made: Made, tmp_path: Path) -> None:
@@ -64,21 +65,23 @@ def test_certify_and_recheck_print_the_bound(run: Runner, made: Made, tmp_path: 
     shown = run(*arguments, "--epsilon", str(EPSILON))
     assert shown.code == 0
     assert proof.read_bytes() == made.certificate_file.read_bytes()
-    assert f"{made.certificate.bound:.6g}" in shown.out
+    words = in_words(made.certificate.exact_bound, 6)
+    assert f"bound={words}," in shown.out
     found = run(*arguments, "--epsilon", str(EPSILON), "--json").json
     assert found["bound"] == made.certificate.bound
     assert found["method"] == made.certificate.method
     assert (found["holds"], found["epsilon"]) == (True, EPSILON)
     again = run("recheck", proof, "--json")
     assert (again.code, again.err) == (0, "")
-    assert again.json["bound"] == pytest.approx(made.certificate.bound, rel=1e-15)
+    assert again.json["bound"] == made.certificate.bound
     assert again.json["kept_weights"] == made.ticket.mask.kept
     assert again.json["subset_sums"] == made.target.parameters
     assert again.json["target_digest"] == made.target.digest
     assert again.json["ticket_id"] == made.ticket.ticket_id
-    words = run("recheck", proof)
-    assert f"{made.ticket.mask.kept:,} kept weights" in words.out
-    assert "holds" in words.out
+    shown = run("recheck", proof)
+    assert f"<= {words}, " in shown.out
+    assert f"{made.ticket.mask.kept:,} kept weights" in shown.out
+    assert "holds" in shown.out
 
 
 def test_no_epsilon_is_no_claim(run: Runner, made: Made, tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_modules_under_watch_import_as_ever() -> None:
     code = HOOK + (
         "import importlib.resources, inspect, strongticket.laws as laws\n"
         "print(type(laws.__loader__).__name__, laws.__spec__.origin == laws.__file__)\n"
-        "print(len(laws._normal_table()), 'Uniform' in inspect.getsource(laws))\n"
+        "print(len(laws._normal._normal_table()), 'Uniform' in inspect.getsource(laws))\n"
         "import importlib; print(importlib.reload(laws) is laws)"
     )
     assert run(code) == ["SourceFileLoader", "True", "32", "True", "True"]

@@ -14,6 +14,7 @@ from strongticket.networks import Network
 from strongticket.targets import Ball, Box, Target
 from strongticket.tickets import Mask, Ticket
 from strongticket.verify import SPECTRAL, RefutedError, attack, certify, recheck
+from strongticket.verify._recheck import _relaxation
 
 
 def filled(network: Network, keep: bool) -> Ticket:
@@ -54,3 +55,30 @@ def test_weights_that_push_a_norm_below_all_floats(tmp_path: Path) -> None:
 
     with pytest.raises(RefutedError, match="a norm is larger"):
         recheck(forge(proof, lie, tmp_path / "lie.json"))
+
+
+def test_errors_that_floats_cannot_tell_apart_are_rechecked(tmp_path: Path) -> None:
+    """W+ - W and W- - W differ, by less than floats show: the checker sees it and is not misled."""
+    laws = [Uniform(2.0**-40), Uniform(2.0**-40), Uniform(1.0), Uniform(1.0)]
+    network = Network.mlp([2, 4, 3, 6, 1], laws=laws, seed=3)
+    rng = np.random.default_rng(0)
+    shapes = ((3, 2), (1, 3))
+    of = Target([(rng.uniform(1, 2, s).astype(np.float32), None) for s in shapes], Box(-1.0, 1.0))
+    bits = {n: np.zeros(network[n].shape, np.bool_) for n in network.masked}
+    for start in (0, 2):
+        reads = bits[f"layers.{start}.weight"]
+        reads[np.arange(len(reads)), np.arange(len(reads)) % reads.shape[1]] = True
+        bits[f"layers.{start + 1}.weight"][:] = True
+    made = Ticket(network, Mask.dense(bits))
+    proof = certify(made, of, method=SPECTRAL)
+    plus, minus = proof.layers[0].plus, proof.layers[0].minus
+    assert (plus != minus).any()
+    assert recheck(proof.save(tmp_path / "proof.json"), of).bound == proof.exact_bound
+    assert attack(made, of, starts=4, steps=20).exact_distance <= proof.exact_bound
+    # Where they differ by much the norm of both sides is needed.
+    one = np.array([[1, 2]], object)
+    group = _relaxation.Group(*(np.zeros(2, object),) * 3, one[0] // one[0], 0, Fraction(1), half=1)
+    form = _relaxation.Form(np.zeros(1, object), [one], 0)
+    with pytest.raises(RefutedError, match="norm"):
+        _relaxation._radius(form, np.zeros(1, np.int64), [group], [(2.0).hex()])
+    assert _relaxation._radius(form, np.zeros(1, np.int64), [group], [(2.3).hex()]) > 2

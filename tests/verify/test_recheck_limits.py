@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -121,6 +123,15 @@ def test_a_bound_of_any_size_is_printed(tmp_path: Path) -> None:
     path.write_bytes(seal(made))
     with pytest.raises(RefutedError, match=r"not 1\.0000000\d*e-400"):
         recheck(path)
+
+
+@pytest.mark.parametrize("value", ["1234564/10000000", "3333333/10000000", "2/3", "1/7"])
+def test_what_is_printed_is_still_a_bound(value: str) -> None:
+    """To nearest, half of these would be printed below what was proved."""
+    proof = replace(small(), exact_bound=Fraction(value))
+    shown = re.fullmatch(r"Certificate\(bound=([^,]*), .*\)", repr(proof))
+    assert shown is not None
+    assert Fraction(value) <= Fraction(shown[1]) <= Fraction(value) * Fraction(100001, 100000)
 
 
 # A third propagation, in rationals, straight from the definitions.

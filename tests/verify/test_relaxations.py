@@ -173,6 +173,44 @@ def test_certificates_where_nearest_rounding_is_false(monkeypatch: Any) -> None:
     assert wrong
 
 
+@pytest.mark.parametrize("power", [-1000, -700, -300, 0, 300])
+def test_squares_that_vanish_are_counted(power: int) -> None:
+    """An ellipsoid far below the box, at sizes whose squares are no floats any more."""
+    group = Group(-np.ones(3), np.ones(3), np.zeros(3), np.full(3, 2.0**power), 2.0**-1)
+    rows = np.array([[1.0, 2.0, 2.0], [0.0, 2.0**-60, 0.0], [0.0, 0.0, 0.0]])
+    found = group.support(rows)
+    for got, norm, ends in zip(found, (3.0, 2.0**-60, 0.0), (5.0, 2.0**-60, 0.0), strict=True):
+        least = min(Fraction(norm) * Fraction(2) ** (power - 1), Fraction(ends))
+        assert Fraction(got) >= least
+        assert Fraction(got) <= least * Fraction(1001, 1000) + Fraction(1, 1 << 998)
+
+
+@given(st.integers(0, 10**6), st.sampled_from([1.0, 2.0**-500, 2.0**-990]))
+@settings(max_examples=20)
+def test_slack_and_noise_cover_what_floats_lose(seed: int, unit: float) -> None:
+    """A difference that cancels in floats: what is left is off by no more than they say."""
+    rng = np.random.default_rng(seed)
+    group = Group(-np.ones(4), np.ones(4), np.zeros(4), np.ones(4), 2.0)
+    first, matrix = rng.standard_normal((3, 4)) * unit, rng.standard_normal((2, 3))
+    form = _affine.start(rng.standard_normal(3) * unit, first, np.zeros(3))
+    one = _affine.linear(matrix, form, [group])
+    other = _affine.linear(-matrix, form.times(np.full(3, 1 - 2.0**-10), [group]), [group])
+    found = _affine.add(one, other, [group])
+    share = Fraction(1, 1 << 10)
+    for row, m in zip(range(2), matrix, strict=True):
+        parts = [
+            abs(Fraction(found.parts[0][row, k]) - share * dot(m, first[:, k])) for k in range(4)
+        ]
+        constant = abs(Fraction(found.constant[row]) - share * dot(m, form.constant))
+        assert sum(parts) <= Fraction(found.noise[0][row])
+        assert constant + sum(parts) <= Fraction(found.slack[row])
+        assert found.slack[row] <= 1e-12 * unit + 2.0**-990
+
+
+def dot(a: np.ndarray, b: np.ndarray) -> Fraction:
+    return sum((Fraction(x) * Fraction(y) for x, y in zip(a, b, strict=True)), Fraction(0))
+
+
 def nearest(form: Any, groups: Any) -> Any:
     spread = sum(g.support(p) for p, g in zip(form.parts, groups, strict=True))
     return form.constant - spread, form.constant + spread
@@ -247,7 +285,7 @@ def test_roots_are_rounded_up_and_near(value: Fraction, exponent: int) -> None:
 def test_numbers_beyond_floats_are_refused() -> None:
     of, layers = pair((9, 9, 1), Box(0.0, 1.0), 0.5)
     of = Target([(w, b) for w, b in zip(of.weights, of.biases, strict=True)], Box(0.0, 1.7e308))
-    with pytest.raises(InputError, match="too large for them; use method="):
+    with pytest.raises(InputError, match="too large, or too small, for them"):
         LINEAR(of, layers)
 
 

@@ -32,7 +32,7 @@ class Recheck:
         return self.epsilon is not None and self.bound <= self.epsilon
 
 
-def in_words(value: Fraction) -> str:
-    """A fraction of any size with nine digits, rounded up: what is printed is still a bound."""
-    digits = decimal.Context(prec=9, rounding=decimal.ROUND_CEILING)
-    return f"{digits.divide(value.numerator, value.denominator):g}"
+def in_words(value: Fraction, digits: int = 9) -> str:
+    """A fraction of any size in few digits, rounded up: what is printed is still a bound."""
+    context = decimal.Context(prec=digits, rounding=decimal.ROUND_CEILING)
+    return f"{context.divide(value.numerator, value.denominator):g}"

@@ -342,13 +342,27 @@ def _radius(form: Form, weights: Any, groups: list[Group], said: list[str]) -> F
     total = Fraction(0)
     for part, group, text in zip(form.parts, groups, said, strict=True):
         claimed = Fraction(real(text))
-        scaled = part * group.scale
-        if group.half and (part[:, : group.half] == part[:, group.half :]).all():
-            scaled = scaled[:, : group.half]
-        check_norm(scaled, form.exponent + group.exponent - weights, claimed)
+        scaled, exponents = part * group.scale, form.exponent + group.exponent - weights
+        left = claimed
+        if group.half:
+            # P x^+ + M x^- = P x + (M - P) x^-, and |M - P| is often 0.
+            first, apart = (
+                scaled[:, : group.half],
+                scaled[:, group.half :] - scaled[:, : group.half],
+            )
+            off = root_up(_square(apart, exponents))
+            if off <= claimed / SLOPES**2:
+                scaled, left = first, claimed - off
+        check_norm(scaled, exponents, left)
         assert group.radius is not None
         total += claimed * group.radius
     return total
+
+
+def _square(matrix: Big, exponents: Any) -> Fraction:
+    """The Frobenius norm's square."""
+    rows = zip((matrix * matrix).sum(1).tolist(), exponents.tolist(), strict=True)
+    return sum((v * Fraction(4) ** e for v, e in rows if v), Fraction(0))
 
 
 def _scaled(form: Form, factors: Big) -> Form:
