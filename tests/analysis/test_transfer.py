@@ -162,6 +162,7 @@ def test_a_new_head_trains_alone() -> None:
     assert torch.equal(module(x), head(torch.relu(body(x))))
     model = own()
     inside = new_head(own_ticket(model), "3", nn.Identity(), model=model)
+    assert not any(p.requires_grad for p in inside.parameters())
     assert inside.eval()(x).shape == (7, 5)
     assert isinstance(model[3], nn.Linear)
     with pytest.raises(InputError, match=r"no submodule 'layers\.7'"):
