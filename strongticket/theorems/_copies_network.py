@@ -131,12 +131,12 @@ class CopiesTheorem(Theorem):
             biased=False,
             error=rational(epsilon) / _copies_plan.root_up(widths[-1]),
         )
-        note = "of any masses"
+        note = "whatever subsets are selected"
         try:
             plans = _copies_plan.counts(layers, rational(delta), None, None, GRID)
         except TooFineError:
             plans = _copies_plan.counts(layers, rational(delta), None, None, Fraction(0))
-            note = "of any masses; continuous law: finer than 24-bit weights"
+            note = "whatever subsets are selected; continuous law: finer than 24-bit weights"
         network = self.mlp(tuple(plans), 0).architecture
         assert isinstance(network, MLP)
         return Asked(network.widths, "ours", note)

@@ -52,6 +52,10 @@ CODE = (
     "many weights again; its exhaustive search with a largest size m tries the sizes 0 to m - 1 "
     "only. Here one network is drawn, and what misses after the whole pool is an error."
 )
+DENSITY = (
+    "**E-13, density.** The group's public code calls the fraction of weights that are kept the "
+    "sparsity; elsewhere that is the fraction pruned. Here density is what is kept."
+)
 LAWS = (
     "The initialisation in the code, `init_He_scaled`, draws normal biases of standard deviation "
     "$\\prod_{k \\le l} \\sqrt{2/n_k}$ in layer l. Here the laws are uniform and the factors "
@@ -83,7 +87,7 @@ RECALLED = Theorem(
     ),
     law=Uniform(1.0).latex,
     false_bound="none: with C unspecified no width contradicts the statement",
-    errata=(CODE,),
+    errata=(CODE, DENSITY),
     instead="fischer2021_explicit",
 )
 

@@ -342,6 +342,7 @@ RECALLED = Theorem(
     ),
     law="any product law of the first layer",
     false_bound="none: with C unspecified no width contradicts the statement",
+    instead="malach2020_single_neuron",
 )
 HARDNESS = BestMask(
     key="malach2020_hardness",

@@ -66,6 +66,10 @@ _ROUNDED = (
     "**E-4, the count.** The README rounds c log2(1/epsilon), that is 20; the code multiplies c by "
     "the rounded logarithm, which is 21."
 )
+_DENSITY = (
+    "**E-13, sparsity.** In the experiments it is the fraction of weights that are pruned; other "
+    "papers give the name to the fraction kept. Here density is what is kept."
+)
 _ROOM = (
     "**E-10, room in Theorem 1.** The accuracy epsilon/(2 L d_in d_out) of a weight may be "
     "epsilon/(2 L sqrt(d_in d_out)). No negative group is needed after the first layer. Norms need "
@@ -104,7 +108,7 @@ PUBLISHED = Theorem(
     ),
     law=Uniform(1.0).latex,
     false_bound="none: with C unspecified no width contradicts the statement",
-    errata=(_EVALUATED, _SHARED, _TESTED, _ROUNDED, _ROOM),
+    errata=(_EVALUATED, _SHARED, _TESTED, _ROUNDED, _ROOM, _DENSITY),
 )
 
 _CLAIM = (

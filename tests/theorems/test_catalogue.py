@@ -73,6 +73,8 @@ def test_what_is_unspecified_has_an_explicit_form(theorem: Any) -> None:
         return
     (explicit,) = [t for t in THEOREMS if t.key == theorem.instead]
     assert explicit.falsifiable
+    assert explicit.bound.kind == theorem.bound.kind
+    assert explicit.paper == theorem.paper
     target = Target([(np.eye(2, dtype=np.float32) / 4, None)], Box(0.0, 1.0))
     values: dict[str, Any] = {name: 1 for name, _ in theorem.bound.meanings}
     for ask in (
