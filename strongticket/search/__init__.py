@@ -5,11 +5,13 @@ from strongticket.search.biprop import Biprop as Biprop
 from strongticket.search.continuous import ContinuousSparsification as ContinuousSparsification
 from strongticket.search.edge_popup import EdgePopup as EdgePopup
 from strongticket.search.engine import MaskSearch as MaskSearch
+from strongticket.search.functional import Masked as Masked
 from strongticket.search.gem_miner import GemMiner as GemMiner
 from strongticket.search.hard_concrete import HardConcrete as HardConcrete
 from strongticket.search.iterand import IteRand as IteRand
 from strongticket.search.method import Method as Method
 from strongticket.search.multicoated import Multicoated as Multicoated
+from strongticket.search.norms import reestimate as reestimate
 from strongticket.search.partial import Frozen as Frozen
 from strongticket.search.per_task import PerTask as PerTask
 from strongticket.search.report import CollapseWarning as CollapseWarning

@@ -150,10 +150,10 @@ class Masked(nn.Module):
     ) -> Any:
         """The outputs under a population of masks of your own: (population, ...).
 
-        `masks` gives every masked parameter a tensor ``(population, *shape)`` of any dtype; float ones
-        may be soft and are differentiated through. With `each`, entry i of the inputs alone goes
-        through mask i, as a batch of one: (population, ...) outputs again, one a sample. Scores
-        play no part.
+        `masks` gives every masked parameter a tensor ``(population, *shape)`` of any dtype; float
+        ones may be soft and are differentiated through. With `each`, entry i of the inputs alone
+        goes through mask i, as a batch of one: (population, ...) outputs again, one a sample.
+        Scores play no part.
         """
         self._layers.check_layout()
         self._check_still()

@@ -48,6 +48,7 @@ def test_many_masks_at_once_are_the_loop() -> None:
     x, _ = batch(6, 8, 3)
     many = module.sampled(32, x)
     assert many.shape == (32, 6, 3)
+    assert module.forwards == 32
     module.forwards = 0
     looped = torch.stack([module(x) for _ in range(32)])
     torch.testing.assert_close(many, looped)
@@ -269,6 +270,14 @@ def test_a_saved_module_goes_on_bit_for_bit() -> None:
     for a, b in zip(module.parameters(), again.parameters(), strict=True):
         assert torch.equal(a, b)
     assert module.ticket() == again.ticket()
+
+
+def test_the_statistics_of_norms_are_saved_with_the_scores() -> None:
+    module, again = masked(conv()), masked(kept := conv())
+    module(torch.randn(8, 2, 5, 5, generator=torch.Generator().manual_seed(0)))
+    again.load_state_dict(saved_and_loaded(module.state_dict()))
+    assert torch.equal(kept[1].running_mean, module.model.get_buffer("1.running_mean"))
+    assert again.ticket() == module.ticket()
 
 
 def test_a_state_of_another_network_or_gate_changes_nothing() -> None:
