@@ -16,6 +16,7 @@ not made again.
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import json
 import os
 import subprocess
@@ -47,8 +48,8 @@ class Config:
     out: Path = Path("runs") / NAME
     publish: bool = False
     """write table and figure where the documentation has them, too"""
-    only: str = ""
-    """only rows whose name has this in it"""
+    only: str = "*"
+    """only rows whose name matches this pattern, say mnist_* or digits_kumar2025_*"""
     gib: float = 4.0
     """memory of a row"""
     seconds: float = 120.0
@@ -111,9 +112,9 @@ def cases(config: Config) -> list[Case]:
             found += [Case(key, name, (100,), eps, **more) for key, eps, more in _SMALLER_IMAGES]
     if config.data is not None and not any(case.data != "digits" for case in found):
         raise InputError(f"{config.data} holds neither of the folders {', '.join(rows.FOLDERS)}")
-    found = [case for case in found if config.only in case.name]
+    found = [case for case in found if fnmatch.fnmatchcase(case.name, config.only)]
     if not found:
-        raise InputError(f"no row's name has {config.only!r} in it")
+        raise InputError(f"no row's name matches {config.only!r}")
     return found
 
 

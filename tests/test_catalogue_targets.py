@@ -13,8 +13,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from strongticket import Mask, Network, Ticket, Uniform
 from strongticket.errors import ClaimError, ConstructionError, InputError, WidthError
 from strongticket.theorems import THEOREMS, Theorem
+from strongticket.training import accuracy
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
@@ -137,6 +139,19 @@ def test_prepared_targets() -> None:
     assert np.allclose(made.weights[0] * math.hypot(2, 0.5), [[0, -2, 0.5]], rtol=1e-5)
     unit = rows.inputs(rows.Case("k", "digits", (), 0.5, unit=True), data)
     assert np.linalg.norm(unit.test_x, axis=1).max() <= 1
+
+
+def test_pruned_networks_are_multiplied_out_as_they_are() -> None:
+    """The sparse products against torch's, on labels that few networks get right."""
+    rng = np.random.default_rng(0)
+    network = Network.mlp((3, 40, 9, 4), biases=True, laws=Uniform(), seed=1)
+    bits = {p.name: rng.random(p.shape) < 0.4 for p in network.parameters}
+    bits["layers.0.weight"] &= np.arange(3) == np.arange(40)[:, None] % 3  # one input a neuron
+    module = Ticket(network, Mask.dense(bits)).compact()
+    x = rng.random((500, 3), np.float32)
+    images = replace(rows.digits(), test_x=x, test_y=rng.integers(0, 4, 500))
+    assert {type(layer).__name__ for layer in module.layers} == {"GatherScale", "Linear"}
+    assert rows.pruned_accuracy(module, images) == accuracy(module, images)
 
 
 def test_bad_input(tmp_path: Path) -> None:
