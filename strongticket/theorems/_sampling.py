@@ -16,6 +16,7 @@ from strongticket.bounds import Bound, rational
 from strongticket.laws import Uniform
 from strongticket.theorems._coverage import doubled_radius, least_prefix, subset_sums
 from strongticket.theorems._evidence import (
+    CAN_REFUTE_SEARCH,
     RECOMPUTES,
     SHOWS_CASE,
     Effort,
@@ -156,8 +157,8 @@ class SamplingTheorem(Theorem):
             f"eta {eta:g}: {goals.size} extremal targets from the first {usable.size} of {n}",
             f"error at most {eta:g}",
             f"largest exact error {worst / self.unit:.3g}",
-            worst > accuracy and usable.size == np.count_nonzero(samples),
-            SHOWS_CASE,
+            worst > accuracy,
+            SHOWS_CASE if usable.size == np.count_nonzero(samples) else CAN_REFUTE_SEARCH,
         )
 
     def scaling(self, effort: Effort) -> Row:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from strongticket.errors import InputError
-from strongticket.theorems import _dynamic_program
+from strongticket.theorems import _dynamic_program, _sampling
+from strongticket.theorems._evidence import CAN_REFUTE_SEARCH
 from strongticket.theorems.random_subset_sum import (
     COUNTING,
     DYNAMIC_PROGRAM,
@@ -214,3 +215,12 @@ def test_statements_show_their_bounds() -> None:
     for theorem in (R1, R1PLUS, PRODUCT, DYNAMIC_PROGRAM, COUNTING):
         assert f"$$\n{theorem.bound.latex}\n$$" in theorem.statement
         assert "{bound}" not in theorem.statement
+
+
+def test_a_window_without_a_subset_refutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only 24 of the samples are solved; a target that they miss is no pass."""
+    assert not R1._construction().refuted
+    monkeypatch.setattr(_sampling, "LONGEST_SOLVED", 3)
+    row = R1._construction()
+    assert row.refuted
+    assert row.shows == CAN_REFUTE_SEARCH
