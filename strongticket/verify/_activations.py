@@ -13,7 +13,6 @@ ReLU has one effective weight for each sign, and :math:`b \tanh(a y)` differs fr
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -26,6 +25,7 @@ from strongticket.errors import InputError
 from strongticket.networks import MLP
 from strongticket.targets import Ball, Target
 from strongticket.tickets import Ticket
+from strongticket.verify._structure import read_copies
 
 Ints = NDArray[np.int64]
 Big = NDArray[Any]
@@ -64,10 +64,7 @@ def certify_activation(ticket: Ticket, target: Target) -> ActivationBound:
     """
     kind = _checked(ticket, target)
     radius = Fraction(target.domain.radius)
-    copies = ticket.provenance.get("copies") or []
-    stands = [_neurons(runs) for runs in copies] + [np.arange(target.widths[-1])]
-    if [s.size for s in stands] != list(ticket.network.architecture.widths[2:]):  # type: ignore[union-attr]
-        raise InputError("the copies of the ticket's provenance do not add up to its widths")
+    stands = _stands(ticket, target, kind)
     used = [np.unique(_kept(ticket, i + 2)[1]) for i in range(target.depth - 1)]
     used.append(np.arange(target.widths[-1]))
     sizes = _sizes(target, radius, kind)
@@ -112,6 +109,17 @@ def _checked(ticket: Ticket, target: Target) -> Activation:
         raise InputError(
             f"certify_activation is for tickets of construct.copies, whose blocks are {blocks} for "
             f"this target; the ticket's are {ticket.provenance.get('blocks')}"
+        )
+    if not ticket.reading.plain:
+        raise InputError(
+            "certificates are for plain tickets, whose kept weights stay as they were drawn; this "
+            "ticket's are redrawn, multiplied or made binary"
+        )
+    biased = [n for n in ticket.mask if n.endswith(".bias") and ticket.mask[n].kept]
+    if any(name != "layers.0.bias" for name in biased):
+        raise InputError(
+            "certify_activation knows kept biases of layers.0 alone, which is where "
+            f"construct.copies keeps them; this ticket keeps {', '.join(biased)}"
         )
     kind = architecture.activation
     if kind != target.activation or kind.at_zero:
@@ -224,9 +232,27 @@ def _unit(ticket: Ticket, layer: int) -> Fraction:
     return Fraction(2) ** exponent
 
 
-def _neurons(runs: Sequence[Sequence[int]]) -> Ints:
-    numbers = np.array(runs, np.int64).reshape(-1, 2)
-    return np.repeat(numbers[:, 0], numbers[:, 1])
+def _stands(ticket: Ticket, target: Target, kind: Activation) -> list[Ints]:
+    """The target neuron that every unit behind a block stands for; its width means 1."""
+    widths: tuple[int, ...] = ticket.network.architecture.widths[2:]  # type: ignore[union-attr]
+    stated = read_copies(ticket.provenance.get("copies"), list(widths))
+    found = []
+    for i, (width, copies) in enumerate(zip(widths, stated, strict=True)):
+        d = target.widths[i + 1]
+        if copies is None and width != d:
+            raise InputError(
+                f"the network has {width} neurons behind block {i} and the target {d}: state what "
+                f"they stand for in provenance['copies']"
+            )
+        neurons = np.arange(d) if copies is None else copies
+        most = d if kind.linear else d - 1  # tanh(1) is not 1
+        if int(neurons.max(initial=0)) > most:
+            raise InputError(
+                f"provenance['copies'][{i}] names target neuron {int(neurons.max())}; behind "
+                f"{kind} a unit may stand for neurons up to {most}"
+            )
+        found.append(neurons)
+    return found
 
 
 def _root_up(value: Fraction) -> Fraction:

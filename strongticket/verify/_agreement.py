@@ -3,9 +3,10 @@ r"""Where a ticket predicts what its target predicts, proved.
 The prediction is the output with the largest value. Two proofs, which say different things:
 
 - *By the bound*: if every output of g is within b of f's, and f's best output at x leads all others
-  by more than 2 b, then g's best output is the same one. With a radius r that holds for all x' of
-  the domain with :math:`|x' - x|_\infty \le r`, where f's lead over the other outputs is bounded
-  from below by how far its neurons may move.
+  by more than 2 b, then g's best output is the same one (on a ball, where b bounds the Euclidean
+  norm of all errors together, a lead of more than :math:`\sqrt2 b` is enough). With a radius r
+  that holds for all x' of the domain with :math:`|x' - x|_\infty \le r`, where f's lead over the
+  other outputs is bounded from below by how far its neurons may move.
 - *At the points*: f and g are evaluated at x itself. That is sharper and says nothing about any
   other input.
 
@@ -15,6 +16,7 @@ integers, so an answer is never a matter of rounding.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,7 +30,7 @@ from strongticket.verify._attack import outputs
 from strongticket.verify._certificate import Certificate
 from strongticket.verify._collapse import Collapsed
 from strongticket.verify._norms import GROW, Floats, gamma
-from strongticket.verify._propagate import _common
+from strongticket.verify._propagate import _common, root_up
 
 _BATCH = 1024
 
@@ -86,7 +88,9 @@ def agreement(certificate: Certificate, inputs: ArrayLike, *, radius: float = 0.
             f"{int(outside.argmax())}, are not in the domain {target.domain}"
         )
     pair = _Pair(target, layers)
-    found = [pair.settle(x[i : i + _BATCH], radius, certificate) for i in range(0, len(x), _BATCH)]
+    with np.errstate(all="ignore"):  # what overflows is settled in integers, or not at all
+        parts = (x[i : i + _BATCH] for i in range(0, len(x), _BATCH))
+        found = [pair.settle(part, radius, certificate) for part in parts]
     by_bound, at_points = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return Agreement(by_bound, at_points, float(radius))
 
@@ -127,11 +131,12 @@ class _Pair:
         # Where floats settle neither lead nor tie, integers do.
         same = (best == best_g) & (lead > 0) & (lead_g > 0)
         clear = (lead > 0) & (lead_g > 0)
-        need = 2 * certificate.exact_bound
+        need = _need(certificate)
         moved = self._moved(x, radius, best) if radius else 0.0
         left = np.nextafter(lead - moved, -np.inf)
-        by_bound = np.array([Fraction(v) > need for v in left.tolist()])
-        close = np.array([Fraction(v) > need for v in most.tolist()]) & ~by_bound & (radius == 0)
+        by_bound = _above(left, need)
+        # What is no number, where floats overflow, is settled in integers too.
+        close = (_above(most, need) | ~np.isfinite(most)) & ~by_bound & (radius == 0)
         for i in np.flatnonzero(~clear | close):
             exact_f, exact_g = outputs(self.target, self.layers, x[i])
             first, ahead = _exact_lead(exact_f)
@@ -178,7 +183,10 @@ def _affine(
     z = on @ plus.T + (off @ minus.T if signed else 0.0) + b
     size = np.abs(plus) if not signed else np.maximum(np.abs(plus), np.abs(minus))
     reach = (np.abs(y) + error) @ size.T + np.abs(b)
-    tiny = 2.0**-1000 * bool(reach.any())  # products that underflow
+    # Products, and weights, that underflow.
+    tiny = (
+        2.0**-1000 * (1 + (np.abs(y) + error).sum(1, keepdims=True)) * bool(plus.any() or b.any())
+    )
     return z, (error @ size.T + 2 * gamma(2 * plus.shape[1]) * reach) * GROW + tiny
 
 
@@ -192,6 +200,21 @@ def _lead(y: Floats, error: Floats) -> tuple[NDArray[np.int64], Floats, Floats]:
     off = off + (size[rows, best][:, None] + size) * 2.0**-50  # what these lines round
     gaps[rows, best] = np.inf
     return best, (gaps - off).min(1), (gaps + off).min(1)
+
+
+def _need(certificate: Certificate) -> Fraction:
+    """A lead above this is lost by no errors within the bound b: 2 b; on a ball sqrt(2) b.
+
+    There the errors' Euclidean norm is at most b, and e_k - e_j at most sqrt(2) times that.
+    """
+    if isinstance(certificate.target.domain, Box):
+        return 2 * certificate.exact_bound
+    return root_up(2 * certificate.exact_bound**2)
+
+
+def _above(values: Floats, need: Fraction) -> NDArray[np.bool_]:
+    """Which numbers are larger, exactly; infinities and what is no number are not."""
+    return np.array([math.isfinite(v) and Fraction(v) > need for v in values.tolist()], np.bool_)
 
 
 def _exact_lead(values: list[Fraction]) -> tuple[int, Fraction]:

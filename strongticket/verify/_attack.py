@@ -60,14 +60,15 @@ def attack(
         raise InputError(f"attack needs starts >= 1 and steps >= 0, got {starts=}, {steps=}")
     layers = collapse(ticket) if layers is None else layers
     check_shapes(layers, target)
-    pair = _Pair(target, layers)
-    climb = _Climb(target, pair, starts, np.random.default_rng(seed))
-    for step in range(steps + 1):
-        climb.visit()
-        climb.step(0.5 * (1 - step / (steps + 1)) + 0.002)
-        if progress is not None:
-            progress("attack", step, steps)
-    found = _inside(target, climb.polished(min(steps, _POLISH)))
+    with np.errstate(all="ignore"):  # an input that overflows on the way is a bad guess, no more
+        pair = _Pair(target, layers)
+        climb = _Climb(target, pair, starts, np.random.default_rng(seed))
+        for step in range(steps + 1):
+            climb.visit()
+            climb.step(0.5 * (1 - step / (steps + 1)) + 0.002)
+            if progress is not None:
+                progress("attack", step, steps)
+        found = _inside(target, climb.polished(min(steps, _POLISH)))
     return Attack(found, _distance(target, layers, found))
 
 
@@ -252,7 +253,13 @@ def _extended(z: NDArray[Any]) -> NDArray[Any]:
 
 
 def _inside(target: Target, x: Floats) -> Floats:
-    """The point, pulled into a ball by a hair where the projection rounded it out of it."""
+    """The point, pulled into a ball by a hair where the projection rounded it out of it.
+
+    Coordinates that overflowed on the way are those nearest 0.
+    """
+    x = np.where(np.isfinite(x), x, 0.0)
+    if isinstance(target.domain, Box):
+        return np.clip(x, target.domain.low, target.domain.high)
     if isinstance(target.domain, Ball):
         square = Fraction(target.domain.radius) ** 2
         while sum(Fraction(float(v)) ** 2 for v in x) > square:

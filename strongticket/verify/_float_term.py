@@ -5,7 +5,7 @@ computed within :math:`\gamma_n = n u / (1 - n u)` times the sum of their magnit
 and with or without fused operations. With :math:`\hat y` the executed and y the real value,
 
 .. math:: |\hat y_i - y_i| \le |W_i| |\hat y_{i-1} - y_{i-1}|
-          + \gamma_{n+1} \bigl(|W_i| |\hat y_{i-1}| + |b_i|\bigr) + (n + 1) \eta,
+          + \gamma_{n+1} \bigl(|W_i| |\hat y_{i-1}| + |b_i|\bigr) + (1 + \gamma_{n+1}) (n + 1) \eta,
 
 row by row, n the row's kept weights and :math:`\eta` half the least positive number of the dtype. A
 ReLU is exact and adds nothing. Weights of a pruned connection are 0 and add exact zeros.
@@ -45,6 +45,11 @@ def float_term(ticket: Ticket, domain: Domain, dtype: str = "float32") -> float:
     architecture = ticket.network.architecture
     if not isinstance(architecture, MLP) or architecture.activation != RELU:
         raise InputError(f"float_term needs a ticket of a ReLU Network.mlp, got {architecture}")
+    if not ticket.reading.plain:
+        raise InputError(
+            "float_term is for plain tickets; this one's kept weights are redrawn, multiplied or "
+            "made binary"
+        )
     unit, least, largest = _KINDS[dtype]
     with np.errstate(all="ignore"):
         size = np.full(architecture.widths[0], domain.radius)
@@ -61,13 +66,14 @@ def float_term(ticket: Ticket, domain: Domain, dtype: str = "float32") -> float:
             carried = _apply(rows, weights, error[columns], width)
             reach = (_apply(rows, weights, size[columns], width) + bias) * GROW
             grown = (reach + carried) * relative
-            error = (carried + grown + count * least) * GROW
+            error = (carried + grown + count * least * (1 + relative)) * GROW
             size = reach
+            # Hidden layers count too: what overflows there may look small behind small weights.
+            if not float((size + error).max()) < largest:
+                raise InputError(f"layers.{layer} may overflow {dtype}: no bound holds")
         bound = float(error.max())
         if isinstance(domain, Ball):
             bound = float(np.sqrt((error * error).sum()) * GROW)
-        if not float((size + error).max()) < largest:
-            raise InputError(f"the outputs may overflow {dtype}: no bound holds")
     return bound * GROW
 
 

@@ -86,13 +86,15 @@ def maximum(
         )
     if any(layer.copy_of is not None for layer in layers):
         raise InputError("maximum knows no copies of neurons; use SPECTRAL")
-    if not (gap >= 0 and time_limit > 0):
-        raise InputError(f"maximum needs gap >= 0 and time_limit > 0, got {gap=}, {time_limit=}")
+    if not (0 <= gap < math.inf and time_limit > 0):
+        raise InputError(
+            f"maximum needs a finite gap >= 0 and time_limit > 0, got {gap=}, {time_limit=}"
+        )
+    cp = _cvxpy()
     end = time.monotonic() + time_limit
     programme = _Programme(target, layers)
     best = attack(ticket, target, layers=layers, starts=100, steps=60)
     claimed = 0.0
-    cp = _cvxpy()
     goals = [(j, s) for j in range(target.widths[-1]) for s in (1, -1)]
     for goal in goals:
         value, x = _highs(cp, programme, goal, (end - time.monotonic()) / (2 * len(goals)))

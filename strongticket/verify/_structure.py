@@ -66,10 +66,10 @@ def structure(ticket: Ticket) -> Structure:
             f"{depth}"
         )
     boundaries = [architecture.widths[s] for s in itertools.accumulate(blocks)]
-    return Structure(tuple(blocks), _copies(ticket.provenance.get("copies"), boundaries))
+    return Structure(tuple(blocks), read_copies(ticket.provenance.get("copies"), boundaries))
 
 
-def _copies(stated: Any, widths: list[int]) -> tuple[Ints | None, ...]:
+def read_copies(stated: Any, widths: list[int]) -> tuple[Ints | None, ...]:
     """One entry a block, the last None: the target's outputs are never copied."""
     if stated is None:
         return (None,) * len(widths)

@@ -6,6 +6,7 @@ import functools
 import itertools
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from strongticket.errors import InputError
 from strongticket.laws import Uniform
 from strongticket.networks import Network
 from strongticket.targets import Ball, Box, Target
-from strongticket.tickets import Mask, Ticket
+from strongticket.tickets import Mask, Reading, Ticket
 from strongticket.verify._activations import certify_activation
 
 SOLVERS = {
@@ -154,3 +155,36 @@ def test_what_is_not_covered_is_refused() -> None:
         certify_activation(ticket, relu)
     with pytest.raises(InputError, match="blocks"):
         certify_activation(replace(ticket, provenance={}), target)
+
+
+def one_weight(*, bias: bool, **options: Any) -> tuple[Target, Ticket]:
+    """One weight through three tanh neurons, everything kept, an output bias if asked for."""
+    target = Target([(np.array([[0.5]], np.float32), None)], Box(-2, 2), activation="tanh")
+    laws = [Uniform(0.25), Uniform(4.0)]
+    flags = [False, bias]
+    network = Network.mlp((1, 3, 1), laws=laws, seed=3, activation="tanh", biases=flags)
+    bits = {n: np.ones(network[n].shape, np.bool_) for n in network.masked}
+    provenance = {"blocks": [2], "copies": []}
+    return target, Ticket(network, Mask.dense(bits), provenance=provenance, **options)
+
+
+def test_what_no_bound_is_proved_for_is_refused() -> None:
+    """Kept biases behind the first layer, weights made binary, units that stand for a constant."""
+    target, ticket = one_weight(bias=True)
+    with pytest.raises(InputError, match=r"keeps layers\.1\.bias"):
+        certify_activation(ticket, target)
+    target, ticket = one_weight(bias=False, reading=Reading(gain="binary"))
+    with pytest.raises(InputError, match="made binary"):
+        certify_activation(ticket, target)
+    target, ticket = make("tanh", Box(-1, 1))
+    d = target.widths[1]
+    width = ticket.network.architecture.widths[2]  # type: ignore[union-attr]
+    for stated, message in (
+        ([[[d, width]]], f"target neuron {d}; behind"),  # tanh(1) is not 1
+        ([[[0, width + 1]]], "the network has"),
+        ([None], "state what they stand for"),
+        (["x"], "must be run lengths"),
+    ):
+        provenance = {**ticket.provenance, "copies": stated}
+        with pytest.raises(InputError, match=message):
+            certify_activation(replace(ticket, provenance=provenance), target)

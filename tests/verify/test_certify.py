@@ -357,6 +357,23 @@ def test_attack_stays_inside_a_box_of_two_numbers() -> None:
     assert lower.input.min() >= 1.0
 
 
+@pytest.mark.parametrize(
+    "domain",
+    [Box(0.0, 1.7e308), Box(-1e308, 1e308), Ball(1.7e308), Box(-5e-324, 5e-324), Ball(5e-324)],
+    ids=str,
+)
+def test_domains_at_the_ends_of_float64(tmp_path: Path, domain) -> None:
+    """Neither a warning nor an input outside, and the bound stays above."""
+    of = target((3, 4, 2), domain)
+    made = ticket(of, pool=30)
+    found, proof = attack(made, of, starts=6, steps=8), certify(made, of)
+    assert found.exact_distance <= proof.exact_bound
+    assert recheck(proof.save(tmp_path / "proof.json"), of).bound == proof.exact_bound
+    reach = sum(Fraction(float(v)) ** 2 for v in found.input)
+    inside = np.abs(found.input) <= domain.radius
+    assert inside.all() if isinstance(domain, Box) else reach <= Fraction(domain.radius) ** 2
+
+
 def test_attack_reports_progress_and_is_repeatable() -> None:
     proved = small()
     calls: list[tuple[str, int, int]] = []

@@ -112,12 +112,27 @@ def test_time_out_keeps_a_bound() -> None:
     assert attack(made, of, starts=20, steps=30).exact_distance <= found.exact_bound
 
 
+@pytest.mark.parametrize("time_limit", [1e-9, 0.02, 0.3])
+@pytest.mark.parametrize("gap", [0.0, 1e-3, 10.0])
+def test_no_limit_makes_it_fall_below_an_attack(time_limit: float, gap: float) -> None:
+    for domain in DOMAINS:
+        of = target((4, 6, 2), domain, seed=7)
+        made = ticket(of, pool=30, accuracy=0.1)
+        found = maximum(made, of, gap=gap, time_limit=time_limit)
+        own = attack(made, of, starts=40, steps=40).exact_distance
+        assert max(own, found.attack.exact_distance) <= found.exact_bound
+        if found.finished:
+            assert found.exact_bound <= found.attack.exact_distance * (1 + Fraction(gap))
+
+
 @pytest.mark.parametrize(
     ("widths", "domain", "kwargs", "message"),
     [
         ((3, 4, 2), Ball(1.0), {}, "needs a Box"),
         ((3, 4, 3, 2), Box(0.0, 1.0), {}, "one hidden layer"),
-        ((3, 4, 2), Box(0.0, 1.0), {"gap": -1.0}, "gap >= 0"),
+        ((3, 4, 2), Box(0.0, 1.0), {"gap": -1.0}, "finite gap >= 0"),
+        ((3, 4, 2), Box(0.0, 1.0), {"gap": float("inf")}, "finite gap >= 0"),
+        ((3, 4, 2), Box(0.0, 1.0), {"gap": float("nan")}, "finite gap >= 0"),
         ((3, 4, 2), Box(0.0, 1.0), {"time_limit": 0.0}, "time_limit > 0"),
     ],
 )
