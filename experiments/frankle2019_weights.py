@@ -36,8 +36,8 @@ from strongticket.training import History
 
 ROOT, NAME = Path(__file__).parents[1], "frankle2019_weights"
 HELD = 7  # rounds of 0.8: the claims are about a density of 0.21
-BINS = 80  # of the drawn histograms
-SPREADS = 4.0  # how far they reach, in standard deviations of the dense initial weights
+BINS = 72  # of the drawn histograms
+SPREADS = 6.0  # how far they reach, in standard deviations of the dense initial weights
 
 
 @dataclass(frozen=True)
@@ -218,6 +218,7 @@ def holds(result: Result) -> bool:
 def plot(result: Result, path: Path) -> None:
     """Histograms of the first seed by layer, and Sarle's coefficient against density."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FixedLocator, NullFormatter
 
     layers = list(dict.fromkeys(r.layer for r in result.rows))
     last = max(r.round for r in result.rows)
@@ -244,7 +245,7 @@ def plot(result: Result, path: Path) -> None:
                     label=f"{one.density:.2g}",
                 )
             here.set(xlabel="weight / initial standard deviation", title=f"{layer}, {values}")
-            here.legend(fontsize=7, title="density", title_fontsize=7)
+            here.legend(fontsize=6.5, title="density", title_fontsize=6.5, loc="upper right")
         below = axes[2, column]
         for color, values in enumerate(("initial", "trained")):
             rounds = sorted({r.round for r in result.rows})
@@ -266,6 +267,9 @@ def plot(result: Result, path: Path) -> None:
         below.axhline(5 / 9, color="0.6", lw=0.8, ls=":")
         below.set(xscale="log", xlabel="density of the layer", ylabel="Sarle's coefficient")
         below.invert_xaxis()
+        below.xaxis.set_major_locator(FixedLocator(x[::2]))
+        below.set_xticklabels([f"{t:.2g}" for t in x[::2]])
+        below.xaxis.set_minor_formatter(NullFormatter())
         below.legend(fontsize=7)
     first = result.rows[0]
     figure.suptitle(
