@@ -34,7 +34,8 @@ ROOT, NAME = Path(__file__).parents[1], "search_methods"
 MODERATE, SPARSE = 0.5, 0.02
 POINTS = 0.02  # how near the toolkit's best edge-popup must be to the best method
 
-# Chosen by --tune on 5,000 validation images of MNIST, by one seed.
+# Chosen by --tune on 5,000 validation images of MNIST, by one seed that no run uses; at density
+# 0.02 edge-popup's 1.0 was unstable there, so methods that rank scores take 0.3.
 RATES: dict[str, float] = {
     "edge-popup": 1.0,
     "iterand": 1.0,
@@ -46,16 +47,17 @@ RATES: dict[str, float] = {
     "signed-supermask": 5e-2,
     "continuous-sparsification": 1.0,
 }
+SPARSE_RATES = RATES | {"edge-popup": 0.3, "iterand": 0.3, "multicoated": 0.3}
 TRIED: dict[str, tuple[float, ...]] = {
     "edge-popup": (0.1, 0.3, 1.0),
     "iterand": (0.1, 0.3, 1.0),
     "biprop": (0.1, 0.3, 1.0),
-    "gem-miner": (0.3, 3.0, 30.0),
-    "multicoated": (0.1, 0.3, 1.0),
+    "gem-miner": (1.0, 3.0, 10.0),
+    "multicoated": (0.1, 1.0),
     "bernoulli": (10.0, 100.0),
     "hard-concrete": (10.0, 100.0),
     "signed-supermask": (5e-3, 5e-2),
-    "continuous-sparsification": (0.1, 1.0, 10.0),
+    "continuous-sparsification": (0.1, 1.0),
 }
 
 AT_MODERATE: tuple[dict[str, Any], ...] = (
@@ -137,13 +139,13 @@ def runs(config: Config) -> list[Run]:
     data = "" if config.data is None else str(config.data)
     base = Run(data, model_of(config, data), epochs=config.epochs, batch=config.batch,
                controls=config.controls)  # fmt: skip
-    wanted = [(MODERATE, options) for options in AT_MODERATE]
-    wanted += [(SPARSE, options) for options in AT_SPARSE]
+    wanted = [(SPARSE, options) for options in AT_SPARSE]
+    wanted += [(MODERATE, options) for options in AT_MODERATE]
     return [
         replace(
             base,
             density=density,
-            rate=RATES.get(options["method"]),
+            rate=(SPARSE_RATES if density == SPARSE else RATES)[options["method"]],
             seed=seed,
             score_seed=seed,
             order_seed=seed,

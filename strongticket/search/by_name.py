@@ -121,8 +121,9 @@ NAMES: dict[str, Named] = {
             network,
             a.density,
             max(1, a.ramp_steps) if a.ramp else a.total,
-            a.rate(0.1),
+            a.rate(3.0),
             rounds=min(30, max(1, a.ramp_steps) if a.ramp else a.total),
+            penalty=5e-5,  # weaker ones let scores pile up at 1, where only their index ranks
             score_seed=a.seed,
         ),
         "at most this, of all layers together",
