@@ -275,6 +275,8 @@ def refusal(error: Exception) -> tuple[str, str]:
         return "memory", "more memory than a row may take"
     if isinstance(error, WidthError):
         return "width", text
+    if "below 2^63" in text:
+        return "width", "a random layer of 2^63 weights or more"
     if "24-bit grid" in text:
         finest = str(error).partition("the finest epsilon is about ")[2].split(".  ")[0].split()
         return (

@@ -230,11 +230,12 @@ def plot(result: Result, path: Path) -> None:
         left.plot(shown, height, label=f"{data} {target}", **style)
         right.plot([row.kept_weights / row.random_weights for row in done], height, **style)
     left.axvline(1, color="0.3", lw=1, ls=":")
-    left.set(xscale="log", xlabel="certified error / epsilon (left edge: 0, exactly)")
+    left.set(xlabel="certified error / epsilon (left edge: 0, exactly)")
     left.set_yticks(range(len(names)), names, fontsize=8)
     left.invert_yaxis()
-    right.set(xscale="log", xlabel="fraction of the random weights that stays")
+    right.set(xlabel="fraction of the random weights that stays")
     for axes in (left, right):
+        axes.set_xscale("log" if any(row.certified for row in result.rows) else "linear")
         axes.grid(alpha=0.25)
     figure.legend(
         *left.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8

@@ -67,6 +67,12 @@ def test_quick(quick: object, out: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert [row["theorem"] for row in read] == [r.theorem for r in quick.rows]  # type: ignore[attr-defined]
 
 
+def test_a_figure_without_tickets(quick: object, tmp_path: Path) -> None:
+    refused = tuple(row for row in quick.rows if not row.certified)  # type: ignore[attr-defined]
+    targets.plot(targets.Result(refused, ()), tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 5_000
+
+
 @pytest.mark.parametrize(
     ("changes", "claim"),
     [
@@ -126,6 +132,9 @@ def test_refusals_have_one_word() -> None:
     )
     assert rows.refusal(grid) == ("grid", "24-bit weights prove no less than 0.12")
     assert rows.refusal(WidthError("too wide; draw less")) == ("width", "too wide")
+    with pytest.raises(InputError) as wide:
+        Network.mlp((1 << 32, 1 << 32, 1), laws=Uniform(), seed=0)
+    assert rows.refusal(wide.value) == ("width", "a random layer of 2^63 weights or more")
     assert rows.refusal(MemoryError())[0] == "memory"
     assert rows.refusal(InputError("no biases: use another"))[0] == "hypothesis"
     assert rows.refusal(ConstructionError("missed"))[0] == "ConstructionError"
