@@ -18,8 +18,10 @@ from strongticket.verify import (
     DIFFERENTIAL_INTERVAL,
     WEIGHT_ERROR,
     Certificate,
+    Collapsed,
     RefutedError,
     UnreadableError,
+    _forms,
     certify,
     collapse,
     recheck,
@@ -103,6 +105,51 @@ def test_collapse_is_the_network(widths, blocks, laws) -> None:
         made = random_ticket(widths, blocks, seed, laws, biases=seed % 2 == 0)
         for x in points(Box(-1.5, 1.0), widths[0], rng, 4):
             assert outputs(made, x) == collapsed_outputs(made, x)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 50])
+def test_forms_are_the_same_however_few_are_made_at_once(
+    monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    for seed, (widths, blocks) in enumerate(CASES):
+        made = random_ticket(widths, blocks, seed, MIXED, biases=seed % 2 == 0)
+        whole = collapse(made)
+        with monkeypatch.context() as patch:
+            patch.setattr(_forms, "_CHUNK", chunk)
+            parts = collapse(made)
+        for a, b in zip(whole, parts, strict=True):
+            assert a.exponent == b.exponent
+            assert all((x == y).all() for x, y in zip(wide(a), wide(b), strict=True))
+
+
+def wide(layer: Collapsed) -> tuple[np.ndarray, ...]:
+    return layer.plus, layer.minus, layer.bias
+
+
+def test_a_deep_block_of_a_wide_input_stores_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """300 inputs in chains of 4 layers: as many coefficients a layer as inputs, not their square.
+
+    What is not sparse is refused before it fills the memory.
+    """
+    d, depth = 300, 4
+    network = Network.mlp([d] * depth + [1], laws=SignedConstant(1.0), seed=1)
+    bits = {f"layers.{i}.weight": np.eye(d, dtype=bool) for i in range(depth - 1)}
+    bits[f"layers.{depth - 1}.weight"] = np.ones((1, d), bool)
+    made = Ticket(network, Mask.dense(bits), provenance={"blocks": [depth]})
+    monkeypatch.setattr(_forms, "_LARGEST", 2 * d)
+    (layer,) = collapse(made)
+    for k in range(d):  # a chain passes one sign, and only where every edge behind is +1
+        edges = [int(network.weights(f"layers.{i}.weight")[k, k]) for i in range(depth - 1)]
+        last = int(network.weights(f"layers.{depth - 1}.weight")[0, k])
+        open_ = last if min(edges[1:]) > 0 else 0
+        assert layer.plus[0, k] == (open_ if edges[0] > 0 else 0)
+        assert layer.minus[0, k] == (-open_ if edges[0] < 0 else 0)
+    assert np.count_nonzero(layer.plus) > 20 < np.count_nonzero(layer.minus)
+    for limit in ("_LARGEST", "_MOST"):
+        with monkeypatch.context() as patch:
+            patch.setattr(_forms, limit, d - 1)
+            with pytest.raises(InputError, match="more than collapsing makes at once"):
+                collapse(made)
 
 
 @pytest.mark.parametrize("domain", [Box(-1.0, 0.5), Box(0.25, 1.0), Ball(1.25)], ids=str)
