@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from strongticket.errors import InputError
 from strongticket.files import write_whole
@@ -28,8 +29,9 @@ def gadget(ticket: Ticket) -> networkx.DiGraph:
 
     Nodes are (layer, neuron), and (layer, "1") is the constant that a layer's biases read; each
     has its `layer` and whether it is `live` (on a path of kept edges from an input or a constant
-    to an output). Edges have the random `weight`, and `kept`. Raises InputError for a network
-    that is no MLP, or has more than 4,000 weights.
+    to an output). Edges have `kept`, and the `weight`: where kept that of the ticket, where pruned
+    the network's own. Raises InputError for a network that is no MLP, or has more than 4,000
+    weights.
     """
     import networkx
 
@@ -45,7 +47,7 @@ def gadget(ticket: Ticket) -> networkx.DiGraph:
             found.add_node((layer, neuron), layer=layer)
     for i, (d_in, d_out) in enumerate(itertools.pairwise(architecture.widths)):
         name = f"layers.{i}.weight"
-        weights, kept = ticket.network.weights(name), ticket.mask[name].dense()
+        weights, kept = _weights(ticket, name)
         for row, column in np.ndindex(d_out, d_in):
             found.add_edge(
                 (i, column),
@@ -55,13 +57,20 @@ def gadget(ticket: Ticket) -> networkx.DiGraph:
             )
         if architecture.biases[i]:
             name = f"layers.{i}.bias"
-            weights, kept = ticket.network.weights(name), ticket.mask[name].dense()
+            weights, kept = _weights(ticket, name)
             found.add_node((i, "1"), layer=i)
             for row in range(d_out):
                 edge = (i, "1"), (i + 1, row)
                 found.add_edge(*edge, weight=float(weights[row]), kept=bool(kept[row]))
     _mark_live(found, architecture.depth)
     return found
+
+
+def _weights(ticket: Ticket, name: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """A parameter's weights, those that are kept as the ticket has them; and which are."""
+    weights, kept = np.array(ticket.network.weights(name)), ticket.mask[name].dense()
+    weights[kept] = ticket.kept_weights(name)
+    return weights, kept
 
 
 def _mark_live(found: networkx.DiGraph, depth: int) -> None:

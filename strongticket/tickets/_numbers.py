@@ -40,8 +40,12 @@ def pack(numbers: Ints) -> Packed:
 def unpack(packed: Packed, count: int) -> Ints:
     """The `count` integers; FileError where the bytes hold none such."""
     low, width = packed.low, packed.width
-    if type(low) is not int or type(width) is not int or not 0 <= width <= _WIDEST:
-        raise FileError(f"stored numbers need an integer low and a width in 0 .. 32, got {packed}")
+    whole = type(low) is int and type(width) is int
+    if not (whole and -(1 << 31) <= low < 1 << 31 and 0 <= width <= _WIDEST):
+        raise FileError(
+            f"stored numbers need an integer low of 32 bits and a width in 0 .. 32, got {low!r} "
+            f"and {width!r}"
+        )
     size = -(-count * width // 8)
     data = _inflate(packed.data, size) if packed.deflated else packed.data
     if len(data) != size:

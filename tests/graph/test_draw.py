@@ -10,6 +10,7 @@ import pytest
 from strongticket import Mask, Network, Ticket, Uniform
 from strongticket.errors import InputError
 from strongticket.graph import draw, gadget
+from strongticket.tickets import Reading
 
 
 def ticket(biases: bool = True) -> Ticket:
@@ -37,6 +38,20 @@ def test_the_graph_has_the_weights_and_the_mask() -> None:
     assert found.edges[(0, "1"), (1, 0)]["kept"]
     assert not found.edges[(0, "1"), (1, 1)]["kept"]
     assert found.number_of_edges() == 2 * 3 + 3 + 3
+
+
+def test_kept_edges_have_the_weights_that_the_ticket_has() -> None:
+    plain = ticket()
+    reading = Reading({"layers.0.weight": np.array([3, 0])}, {"layers.1.weight": np.array([-1, 2])})
+    made = Ticket(plain.network, plain.mask, reading=reading)
+    found = gadget(made)
+    first, last = made.kept_weights("layers.0.weight"), made.kept_weights("layers.1.weight")
+    assert found.edges[(0, 0), (1, 0)]["weight"] == first[0]
+    assert first[0] != plain.kept_weights("layers.0.weight")[0]
+    assert [found.edges[(1, k), (2, 0)]["weight"] for k in (0, 2)] == last.tolist()
+    assert (last == plain.kept_weights("layers.1.weight") * [-1, 2]).all()
+    pruned = found.edges[(0, 1), (1, 0)]["weight"]
+    assert pruned == made.network.weights("layers.0.weight")[0, 1]
 
 
 def test_live_neurons_lie_on_a_path_of_kept_edges() -> None:
