@@ -7,7 +7,7 @@ the published recipe but for the number of iterations, which `--short` cuts.
 
     python experiments/frankle2019_lenet.py --quick         # the shipped digits, seconds
     python experiments/frankle2019_lenet.py --data FOLDER --short --publish   # docs' results
-    python experiments/frankle2019_lenet.py --data FOLDER   # as published: about 10 core-hours
+    python experiments/frankle2019_lenet.py --data FOLDER   # as published: some 12 core-hours
 
 FOLDER holds the four files of MNIST. Trained rounds stay in `runs` and are not trained again.
 
@@ -308,7 +308,8 @@ def plot(result: Result, path: Path) -> None:
     left.set(ylabel="test accuracy at early stopping, %")
     right.set(ylabel="early-stopping iteration")
     right.axhline(result.trained[0].steps, color="0.6", lw=0.8, ls=":")
-    ticks = sorted({p.density for p in result.points})[::2]
+    ticks = sorted({p.density for p in result.points if p.method == "ticket"})
+    ticks = ticks[:: -(-len(ticks) // 8)]
     for axes in (left, right):
         axes.set(xscale="log", xlabel="density (kept fraction of weights)")
         axes.invert_xaxis()

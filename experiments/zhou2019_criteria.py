@@ -198,7 +198,7 @@ def claims(rows: Sequence[Masked]) -> tuple[tuple[str, bool, str], ...]:
             f"{top.percent()} at {at:g}, random {chance.percent()} at most",
         ),
         (
-            f"{SUPER} is above the eight other criteria at their best densities, intervals apart",
+            f"{SUPER} is above each of the nine criteria at its best density, intervals apart",
             top.low > second.high,
             f"{top.percent()}; the next, {name}, {second.percent()} at {where:g}",
         ),
