@@ -37,11 +37,13 @@ def test_digits(theorem: Any) -> None:
 
 
 @pytest.mark.data
-@pytest.mark.timeout(600)
 def test_mnist_by_the_greedy(data_folder: Path) -> None:
-    """784-300-100-10 at an epsilon that the 24-bit grid still proves."""
+    """At an epsilon that the 24-bit grid still proves.
+
+    experiments/catalogue_targets.py does the same with 784-300-100-10.
+    """
     images = idx_folder(data_folder / "mnist")
-    model = train_relu(images, (300, 100), epochs=2, seed=0, decay=3e-3)
+    model = train_relu(images, (24, 16), epochs=1, seed=0, decay=3e-3)
     target = Target(model, domain=Box(0.0, 1.0))
     epsilon = 0.1  # the grid proves about 0.03 at such norms
     theorem = orseau2020.NETWORK
