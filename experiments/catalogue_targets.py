@@ -96,6 +96,7 @@ _SMALLER_IMAGES: tuple[tuple[str, float, dict[str, Any]], ...] = (
     ("diffenderfer2021_mean", 0.25, {}),
     ("sreenivasan2022_doubling", 0.1, {}),
     ("kumar2025_copies", 0.1, {"bits": 8}),
+    ("natale2024_explicit", 0.25, {}),
     ("otsuka2024_explicit", 0.25, {}),
 )
 
