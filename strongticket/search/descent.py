@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from strongticket.search.gate import Moment
-from strongticket.search.gates import TopK
+from strongticket.search.gates import Nested, TopK
 from strongticket.search.method import Method
 from strongticket.search.plan import Plan
 from strongticket.search.written import Masked
@@ -27,7 +27,13 @@ def simple(method: Method, plan: Plan) -> bool:
 
 
 def writable(method: Method, plan: Plan) -> bool:
-    """Whether the compiled loop selects and writes what the method wants."""
+    """Whether the compiled loops select and write what the method wants."""
+    ranks = isinstance(method.gate, TopK) and method.gain != "inverse density"
+    return plan.plain and (ranks or (isinstance(method.gate, Nested) and method.gain == "none"))
+
+
+def amendable(method: Method, plan: Plan) -> bool:
+    """Whether a weight that stays kept, or pruned, from step to step stays as it is."""
     return isinstance(method.gate, TopK) and method.gain == "none" and plan.plain
 
 

@@ -38,6 +38,7 @@ from strongticket.search import (
     turn,
 )
 from strongticket.search.gate import Moment, unflagged
+from strongticket.search.gates import Nested, TopK
 from strongticket.search.groups import Density, Scope, check_group, grouped
 from strongticket.search.layers import Layers
 from strongticket.search.method import Method
@@ -109,6 +110,7 @@ class MaskSearch(torch.optim.Optimizer):
         self._cuts = turn.Cuts()
         self._backend, self._sample_seed, self._steps = backend, sample_seed, 0
         self._away = ""  # why the model does not hold this search's weights, if it does not
+        self._torn = False  # whether a step began and did not come to its end
         self._gates: dict[str, Tensor] = {}  # those in force, where they are not made again
         defaults = {
             "lr": lr,
@@ -165,9 +167,11 @@ class MaskSearch(torch.optim.Optimizer):
 
         Parameters without a gradient keep their scores, as in torch's own optimizers. Returns
         the closure's loss. Raises SearchError, naming the parameter and the step, if a score is
-        no longer finite, and naming the parameter if something else wrote to one.
+        no longer finite, and naming the parameter if something else wrote to one. A step that is
+        interrupted may have moved some of the scores; what comes next goes on from those.
         """
         self._check_here()
+        self._mend()
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -177,6 +181,7 @@ class MaskSearch(torch.optim.Optimizer):
             self._check_written()
         compiled = fused.usable(self._layers.values(), self.method, self._backend)
         turns = compiled is not None and self._turns()
+        self._torn = True
         wild = not turns and self._descend_all(compiled)
         self._steps += 1
         try:
@@ -197,6 +202,7 @@ class MaskSearch(torch.optim.Optimizer):
             number, seed = self._steps // redraw.every, self._sample_seed
             gates, rounds = self._in_force(), self._held("rounds")
             self._layers.redraw(gates, rounds, number, redraw.rate, seed)
+        self._torn = False
         return loss
 
     def scores(self) -> dict[str, Tensor]:
@@ -236,6 +242,7 @@ class MaskSearch(torch.optim.Optimizer):
         self._check_here()
         if mode not in ("ticket", "expectation"):
             raise InputError(f"evaluating 'ticket' or 'expectation', got {mode!r}")
+        self._mend()
         self._check_written()
         at, gate = self._moment(), self.method.gate
         if mode == "ticket":
@@ -257,6 +264,7 @@ class MaskSearch(torch.optim.Optimizer):
         with CollapseWarning if a layer keeps nothing.
         """
         self._check_here()
+        self._mend()
         self._check_written()
         self._layers.check_frozen()
         gates, rounds = self._ticket_gates(), self._held("rounds")
@@ -273,6 +281,7 @@ class MaskSearch(torch.optim.Optimizer):
         does, and for scores or momentum that are not finite.
         """
         self._check_here()
+        self._mend()
         self._check_written()
         self._layers.check_frozen()
         selection.check_finite(self.scores())
@@ -307,6 +316,7 @@ class MaskSearch(torch.optim.Optimizer):
         buffers.restore(self._model, found["buffers"])
         with torch.no_grad():
             self._layers.restore(self._held("rounds"))
+        self._torn = False
         if self._steps % self.refresh == 0:
             self._rewrite()
             return
@@ -318,6 +328,7 @@ class MaskSearch(torch.optim.Optimizer):
     def leave(self) -> dict[str, Tensor]:
         """Give the model up to another search over it; returns the buffers as they are now."""
         self._check_here()
+        self._mend()
         self._check_written()
         self._away = "the model holds the weights of another search"
         return {name: held.clone() for name, held in buffers.tensors(self._model).items()}
@@ -363,7 +374,7 @@ class MaskSearch(torch.optim.Optimizer):
         """Whether this step can move, select and write in one pass."""
         method, plan = self.method, self._plan
         plain = method.move is None and method.freezing is None and self.refresh == 1
-        if not (plain and descent.simple(method, plan) and descent.writable(method, plan)):
+        if not (plain and descent.simple(method, plan) and descent.amendable(method, plan)):
             return False
         pools = turn.pools(plan.keep(self._steps + 1), list(self._layers))
         return turn.possible(self._layers) and self._cuts.current(pools, self.scores())
@@ -411,6 +422,10 @@ class MaskSearch(torch.optim.Optimizer):
             selection.check_finite(self.scores())  # a projection would hide an infinite one
             for score in self.scores().values():
                 self.method.move(score, self._steps)
+        self._freeze()
+
+    def _freeze(self) -> None:
+        """Prune for good, where it is time."""
         if self.method.freezing is not None and self.method.freezing.due(self._steps):
             selection.check_finite(self.scores())
             flags = self.method.freezing.flags(self.scores(), self._moment())
@@ -424,16 +439,7 @@ class MaskSearch(torch.optim.Optimizer):
         done = compiled is not None and descent.writable(self.method, self._plan)
         if done:
             assert compiled is not None
-            assert self.method.ranking is not None
-            fused.rewrite(
-                compiled,
-                self._layers,
-                self.scores(),
-                self._plan.keep(self._steps),
-                self.method.ranking,
-                self._cuts.hints,
-            )
-            self._cuts.note(self.scores())
+            self._rewrite_compiled(compiled)
             if self.refresh == 1:
                 return
         found = self._made()
@@ -442,11 +448,31 @@ class MaskSearch(torch.optim.Optimizer):
         if not done:
             self._layers.write(found)
 
+    def _rewrite_compiled(self, loops: kernels.Kernels) -> None:
+        gate, scores, hints = self.method.gate, self.scores(), self._cuts.hints
+        if isinstance(gate, Nested):
+            fused.rewrite_nested(loops, self._layers, scores, gate.densities, hints)
+            return
+        assert isinstance(gate, TopK)
+        keep = self._plan.keep(self._steps)
+        fused.rewrite(loops, self._layers, scores, keep, gate.ranking, hints)
+        self._cuts.note(scores)
+
+    @torch.no_grad()
+    def _mend(self) -> None:
+        """After a step that was interrupted: weights and flags that follow from the scores."""
+        if self._torn:
+            self._layers.restore(self._held("rounds"))
+            self._freeze()
+            self._rewrite()
+            self._torn = False
+
     def _check_here(self) -> None:
         if self._away:
             raise SearchError(f"the search cannot go on while {self._away}")
 
     def _check_written(self) -> None:
+        self._layers.check_present(self._model)
         self._layers.check_written(self._in_force())
 
     def _identity(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from strongticket.search import kernels
 from strongticket.search.kernels import Hint, Kernels
 from strongticket.search.method import Method
-from strongticket.search.selection import Ranking, check_finite
+from strongticket.search.selection import Cut, Ranking, check_finite, keep_count, mask
 from strongticket.search.written import Masked
 
 
@@ -62,10 +62,48 @@ def rewrite(
 ) -> None:
     """Select exactly and write the effective weights; SearchError before anything is written.
 
-    `hints` remembers where each cut was; it is brought up to date.
+    `hints` remembers where each cut was; it is brought up to date. Layers that know the sizes of
+    their weights become binary (`Masked.effective` with the gain "binary").
     """
     raw = ranking == "raw"
     bits = {name: flat(tensor).view(np.int32) for name, tensor in scores.items()}
+    found = _cuts(loops, bits, scores, raw, keep, hints)
+    for name, layer in layers.items():
+        _write(loops, layer, bits[name], raw, *found[name])
+
+
+def rewrite_nested(
+    loops: Kernels,
+    layers: Mapping[str, Masked],
+    scores: Mapping[str, Tensor],
+    densities: Sequence[float],
+    hints: dict[str, Hint],
+) -> None:
+    """The same for the sum of nested masks of |S|; `hints` has one of each layer and level."""
+    bits = {name: flat(tensor).view(np.int32) for name, tensor in scores.items()}
+    gates = {name: torch.zeros(score.numel(), dtype=torch.int8) for name, score in scores.items()}
+    keys = {name: torch.from_numpy(b & kernels.MAGNITUDE) for name, b in bits.items()}
+    for level, density in enumerate(densities):
+        keep = {name: keep_count(density, score.numel()) for name, score in scores.items()}
+        own = {name: hints[f"{name} {level}"] for name in bits if f"{name} {level}" in hints}
+        for name, (key, ties) in _cuts(loops, bits, scores, False, keep, own).items():
+            every = ties < 0
+            cut = Cut(torch.tensor(key), torch.tensor(ties))
+            gates[name] += keys[name] >= key if every else mask(keys[name], cut)
+        hints |= {f"{name} {level}": hint for name, hint in own.items()}
+    for name, layer in layers.items():
+        layer.write(layer.effective(gates[name]))
+
+
+def _cuts(
+    loops: Kernels,
+    bits: Mapping[str, kernels.Bits],
+    scores: Mapping[str, Tensor],
+    raw: bool,
+    keep: int | Mapping[str, int],
+    hints: dict[str, Hint],
+) -> dict[str, tuple[int, int]]:
+    """(key, ties) of each layer, as `kernels.cut` gives them."""
     pools = [[name] for name in bits] if isinstance(keep, Mapping) else [list(bits)]
     found: dict[str, tuple[int, int]] = {}
     for pool in pools:
@@ -76,8 +114,7 @@ def rewrite(
         found |= zip(pool, cuts, strict=True)
         key = cuts[0][0]
         hints[pool[0]] = Hint(key) if hint is None else hint.moved(key)
-    for name, layer in layers.items():
-        _write(loops, layer, bits[name], raw, *found[name])
+    return found
 
 
 def _write(
@@ -85,6 +122,10 @@ def _write(
 ) -> None:
     parameter = layer.parameter.detach()
     frozen = layer.frozen.numpy().view(np.int32)
+    if layer.sizes is not None:
+        total, kept = loops.total(bits, raw, key, ties, layer.sizes.numpy())
+        size = layer.size(torch.tensor(total), torch.tensor(kept))
+        frozen = (layer.frozen.sign() * size).numpy().view(np.int32)
     if parameter.is_contiguous():
         out = parameter.view(-1).numpy().view(np.int32)
         loops.write(bits, raw, key, ties, frozen, out)

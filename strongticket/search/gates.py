@@ -43,7 +43,7 @@ class TopK(Gate):
         elif rest:
             for name, rank in rest.items() if at.floor else ():
                 least = selection.masks([rank], min(at.floor, rank.numel()), "raw")[0]
-                rest[name] = rank.masked_fill(least, _FIRST)
+                rest[name] = rank.masked_fill(least & (rank > -_FIRST), _FIRST)  # not the pruned
             chosen = selection.masks(list(rest.values()), at.keep, "raw")
             found |= dict(zip(rest, chosen, strict=True))
         return {name: found[name] for name in scores}

@@ -40,6 +40,8 @@ class Kernels:
     [low, high] to `out`; the number of keys above, and the largest magnitude. `filled` exceeds
     the room where that was too small.
     `equal(bits, raw, key) -> int`: how many keys equal `key`.
+    `total(bits, raw, key, ties, sizes) -> (total, kept)`: the sum of int64 `sizes` over what
+    `write` keeps, and how many there are.
     `write(bits, raw, key, ties, frozen, out)`: `frozen` where kept and zero elsewhere; `ties` is
     negative where all entries equal to `key` are kept.
     """
@@ -50,6 +52,7 @@ class Kernels:
     collect: Callable[..., int]
     sweep: Callable[..., tuple[int, int, int]]
     equal: Callable[..., int]
+    total: Callable[..., tuple[int, int]]
     write: Callable[..., None]
 
 
@@ -232,6 +235,20 @@ def compiled() -> Kernels | None:
         return found
 
     @jit
+    def total(bits, raw, key, ties, sizes):  # type: ignore[no-untyped-def]
+        least = np.int32(key)
+        found, kept = np.int64(0), np.int64(0)
+        for i in range(bits.size):
+            here = key_of(bits[i], raw)
+            taken = here >= least
+            if here == least and ties >= 0:
+                taken = ties > 0
+                ties -= taken
+            found += sizes[i] if taken else 0
+            kept += taken
+        return found, kept
+
+    @jit
     def write(bits, raw, key, ties, frozen, out):  # type: ignore[no-untyped-def]
         least = np.int32(key)
         for i in range(bits.size):
@@ -244,4 +261,4 @@ def compiled() -> Kernels | None:
                     else:
                         ties -= 1
 
-    return Kernels(descend, count, locate, collect, sweep, equal, write)
+    return Kernels(descend, count, locate, collect, sweep, equal, total, write)

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
+from strongticket.errors import SearchError
 from strongticket.networks import Network
 from strongticket.networks._constants import constants
+from strongticket.networks._sample import named_parameters
 from strongticket.search import redraw
 from strongticket.search.method import Method
 from strongticket.search.plan import Plan
@@ -75,6 +77,17 @@ class Layers(Mapping[str, Masked]):
         """Raise SearchError if a parameter moved to another dtype, device or shape."""
         for layer in self._layers.values():
             layer.check_layout()
+
+    def check_present(self, model: nn.Module) -> None:
+        """Raise SearchError if a parameter of the model is another object than when we began."""
+        present = dict(named_parameters(model))
+        for name, layer in self._layers.items():
+            if present.get(name) is not layer.parameter:
+                raise SearchError(
+                    f"the model no longer has the parameter {name!r} that the search writes to: "
+                    "something put another in its place (an assignment, a parametrization, "
+                    "pruning hooks); sample the model again, then make another search"
+                )
 
     def check_written(self, gates: Mapping[str, Tensor]) -> None:
         """Raise SearchError if a parameter is not what `write` wrote for these gates."""

@@ -44,5 +44,7 @@ def restored(network: Network, layer: Masked, rounds: Tensor) -> Masked:
 
 def _draw(network: Network, layer: Masked, chosen: Tensor, number: int) -> None:
     indices = chosen.nonzero().reshape(-1).cpu().numpy()
-    weights = layer.law.weights_of(units_of_round(network, layer.name, indices, number))
-    layer.frozen[chosen] = torch.from_numpy(weights).to(layer.frozen)
+    units = units_of_round(network, layer.name, indices, number)
+    layer.frozen[chosen] = torch.from_numpy(layer.law.weights_of(units)).to(layer.frozen)
+    if layer.sizes is not None:
+        layer.sizes[chosen] = torch.from_numpy(np.abs(units.astype(np.int64))).to(layer.sizes)

@@ -122,12 +122,14 @@ class Masked:
         return torch.where(kept > 0, whole / kept, 1.0).to(torch.float32)
 
     def _size(self, closed: Tensor) -> Tensor:
-        """The mean magnitude of the kept weights, as `tickets._reading.binary_size` takes it."""
         assert self.sizes is not None
+        return self.size(self.sizes.masked_fill(closed, 0).sum(), closed.logical_not().sum())
+
+    def size(self, total: Tensor, kept: Tensor) -> Tensor:
+        """The mean magnitude of the kept weights, as `tickets._reading.binary_size` takes it."""
         assert self.law.scale is not None
-        total = self.sizes.masked_fill(closed, 0).sum().to(torch.float64)
-        kept = closed.logical_not().sum().to(torch.float64)
-        return (total / kept * 2.0**-self.law.grid * self.law.scale).to(torch.float32)
+        mean = total.to(torch.float64) / kept.to(torch.float64)
+        return (mean * 2.0**-self.law.grid * self.law.scale).to(torch.float32)
 
     def write(self, values: Tensor) -> None:
         """Write flat effective weights into the parameter, in place."""

@@ -353,6 +353,15 @@ def test_a_ramp_goes_down_to_the_density_and_a_floor_holds() -> None:
     assert min(int(m.sum()) for m in without.masks().values()) < 7
 
 
+def test_a_floor_is_not_filled_with_what_is_pruned_for_good() -> None:
+    model = mlp(10, 8, 4)
+    network = Network.sample(model, Normal(), 3)
+    options: dict[str, Any] = {"scope": "global", "frozen": Frozen(pruned=0.5), "floor": 20}
+    masks = EdgePopup(network, 0.4, **options).masks()
+    assert sum(int(mask.sum()) for mask in masks.values()) == round(0.4 * 112)
+    assert int(masks["2.weight"].sum()) == 16  # all that are left of 32
+
+
 def test_scores_of_what_is_decided_beforehand_stay() -> None:
     x, y = batch(64, 30, 5)
     for backend in ("numba", "torch"):
