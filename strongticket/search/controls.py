@@ -12,7 +12,8 @@ control        which connections  values kept        what it tests
 `inverted`     the worst          of the new places  that the scores rank anything
 =============  =================  =================  ==============================
 
-They take and give a `Ticket`, a `Mask`, or a plain mapping of bool tensors or arrays. All
+They take and give a `Ticket`, a `Mask`, or a plain mapping of bool tensors or arrays. What a ticket
+does to the weights that it keeps (signs, multiples, redraws) moves with its entries. All
 randomness is a `seed` of words of the package's own generator, one stream a layer, so a control
 is the same everywhere and a layer's does not depend on the others. Frankle et al., "Pruning
 neural networks at initialization: why are we missing the mark?", ICLR 2021, show why they belong
@@ -38,9 +39,10 @@ from strongticket.networks import MLP, Network
 from strongticket.networks._network import DENSE_LIMIT
 from strongticket.search.ratios import same_as
 from strongticket.search.selection import Ranking, select
-from strongticket.tickets import Mask, Ticket
+from strongticket.tickets import Mask, Reading, Ticket
 
 Bits = NDArray[np.bool_]
+Places = NDArray[np.int64]
 Within = Literal["layer", "outputs", "inputs", "units"]
 Kept = TypeVar("Kept", Ticket, Mask, Mapping[str, Tensor], Mapping[str, NDArray[np.bool_]])
 
@@ -48,11 +50,12 @@ Kept = TypeVar("Kept", Ticket, Mask, Mapping[str, Tensor], Mapping[str, NDArray[
 def random_mask(kept: Kept, seed: int) -> Kept:
     """A mask drawn uniformly among all that keep as many weights of each layer."""
 
-    def draw(name: str, bits: Bits) -> Bits:
-        order = _permutation(seed, f"random mask/{name}", bits.size)
-        new = np.zeros(bits.size, np.bool_)
-        new[order[: int(bits.sum())]] = True
-        return new.reshape(bits.shape)
+    def draw(name: str, places: Places) -> Places:
+        order = _permutation(seed, f"random mask/{name}", places.size)
+        kept = np.count_nonzero(places)
+        new = np.zeros(places.size, np.int64)
+        new[order[:kept]] = np.arange(1, kept + 1)
+        return new.reshape(places.shape)
 
     return _changed(kept, draw, {"control": "random mask", "control_seed": seed})
 
@@ -68,20 +71,20 @@ def shuffled(kept: Kept, seed: int, *, within: Within = "layer") -> Kept:
     if within not in ("layer", "outputs", "inputs", "units"):
         raise InputError(f"within is 'layer', 'outputs', 'inputs' or 'units', got {within!r}")
 
-    def draw(name: str, bits: Bits) -> Bits:
+    def draw(name: str, places: Places) -> Places:
         if within == "layer":
-            order = _permutation(seed, f"shuffle/{name}", bits.size)
-            return bits.reshape(-1)[order].reshape(bits.shape)
-        if bits.ndim < 2:
-            raise InputError(f"within={within!r} needs two axes, {name} has shape {bits.shape}")
+            order = _permutation(seed, f"shuffle/{name}", places.size)
+            return places.reshape(-1)[order].reshape(places.shape)
+        if places.ndim < 2:
+            raise InputError(f"within={within!r} needs two axes, {name} has shape {places.shape}")
         if within == "units":
-            rows = _permutation(seed, f"shuffle outputs/{name}", bits.shape[0])
-            columns = _permutation(seed, f"shuffle inputs/{name}", bits.shape[1])
-            return bits[rows][:, columns]
-        table = bits if within == "outputs" else bits.swapaxes(0, 1)
+            rows = _permutation(seed, f"shuffle outputs/{name}", places.shape[0])
+            columns = _permutation(seed, f"shuffle inputs/{name}", places.shape[1])
+            return places[rows][:, columns]
+        table = places if within == "outputs" else places.swapaxes(0, 1)
         flat = table.reshape(len(table), -1)
         order = np.argsort(
-            _keys(seed, f"shuffle {within}/{name}", bits.size).reshape(flat.shape), axis=1
+            _keys(seed, f"shuffle {within}/{name}", places.size).reshape(flat.shape), axis=1
         )
         new = np.take_along_axis(flat, order, axis=1).reshape(table.shape)
         return new if within == "outputs" else new.swapaxes(0, 1)
@@ -103,7 +106,16 @@ def redrawn(ticket: Ticket, seed: int) -> Ticket:
 
 
 def inverted(scores: Mapping[str, Tensor], kept: Kept, ranking: Ranking = "raw") -> Kept:
-    """The mask of the smallest `scores` (by value, or by "abs"), as many of each layer."""
+    """The mask of the smallest `scores` (by value, or by "abs"), as many of each layer.
+
+    InputError for a ticket with redrawn or multiplied weights: it does not say what the weights
+    that it prunes would be.
+    """
+    if isinstance(kept, Ticket) and (kept.reading.rounds or kept.reading.multiples):
+        raise InputError(
+            "the ticket redraws or multiplies the weights that it keeps, and does not say what it "
+            "would make of those that it prunes: it has no inverted control; leave scores out"
+        )
     arrays = _arrays(kept)
     if set(arrays) != set(scores):
         raise InputError(f"scores must name {sorted(arrays)}, got {sorted(scores)}")
@@ -112,7 +124,11 @@ def inverted(scores: Mapping[str, Tensor], kept: Kept, ranking: Ranking = "raw")
             raise InputError(f"the scores of {name} need shape {bits.shape}")
     worst = {n: -(s.float().abs() if ranking == "abs" else s.float()) for n, s in scores.items()}
     new = select(worst, same_as(_masks(kept)), "raw")
-    return _changed(kept, lambda name, _: new[name].cpu().numpy(), {"control": "inverted"})
+
+    def worst_places(name: str, places: Places) -> Places:
+        return _places(new[name].cpu().numpy())
+
+    return _changed(kept, worst_places, {"control": "inverted"})
 
 
 def rearranged(
@@ -280,12 +296,29 @@ def _arrays(kept: Ticket | Mask | Mapping[str, Any]) -> dict[str, Bits]:
     return found
 
 
-def _changed(kept: Kept, new: Callable[[str, Bits], Bits], note: Mapping[str, Any]) -> Kept:
-    """A value of the same kind with `new` masks, and their origin noted where there is a place."""
-    arrays = {name: np.ascontiguousarray(new(name, bits)) for name, bits in _arrays(kept).items()}
+def _places(bits: Bits) -> Places:
+    """1, 2, ... where something is kept, in index order, and 0 elsewhere."""
+    places = np.zeros(bits.shape, np.int64)
+    places[bits] = np.arange(1, np.count_nonzero(bits) + 1)
+    return places
+
+
+def _changed(kept: Kept, new: Callable[[str, Places], Places], note: Mapping[str, Any]) -> Kept:
+    """A value of the same kind with `new` masks, and their origin noted where there is a place.
+
+    Where a ticket has numbers for what it keeps (rounds, multiples), they move along.
+    """
+    places = {name: new(name, _places(bits)) for name, bits in _arrays(kept).items()}
+    arrays = {name: np.ascontiguousarray(where > 0) for name, where in places.items()}
     if isinstance(kept, Ticket):
         provenance = {**kept.provenance, **note, "control_of": kept.ticket_id}
-        return replace(kept, mask=Mask.dense(arrays), provenance=provenance)
+        old = kept.reading
+        rounds, multiples = (
+            {name: given[places[name][arrays[name]] - 1] for name, given in numbers.items()}
+            for numbers in (old.rounds, old.multiples)
+        )
+        reading = Reading(rounds, multiples, old.gain)
+        return replace(kept, mask=Mask.dense(arrays), provenance=provenance, reading=reading)
     if isinstance(kept, Mask):
         return Mask.dense(arrays)
     like: dict[str, Any] = {

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from search_models import mlp
 
 from strongticket.errors import InputError
 from strongticket.laws import Normal, SignedConstant
 from strongticket.networks import Network
 from strongticket.search import controls as c
-from strongticket.tickets import Mask, Ticket
+from strongticket.tickets import Mask, Reading, Ticket
 
 
 def bits(density: float = 0.3) -> dict[str, Any]:
@@ -214,3 +216,49 @@ def test_bad_within() -> None:
         c.shuffled(bits(), 1, within="rows")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="two axes"):
         c.shuffled({"x": np.ones(3, np.bool_)}, 1, within="units")
+
+
+def with_numbers() -> Ticket:
+    network = Network.mlp((7, 9, 3), laws=Normal(), seed=2)
+    rng = np.random.default_rng(1)
+    bits = {n: rng.random(network[n].shape) < 0.4 for n in network.masked}
+    rounds = {n: rng.integers(0, 5, int(b.sum())) for n, b in bits.items()}
+    multiples = {n: rng.choice([-1, 1, 2, 3], int(b.sum())) for n, b in bits.items()}
+    return Ticket(network, Mask.dense(bits), reading=Reading(rounds, multiples))
+
+
+def spread(ticket: Ticket, name: str) -> NDArray[np.int64]:
+    """The multiples at their places, 0 where nothing is kept."""
+    found = np.zeros(ticket.mask[name].shape, np.int64)
+    found[ticket.mask[name].dense()] = ticket.reading.multiples[name]
+    return found
+
+
+def test_what_a_ticket_does_to_its_weights_moves_with_them() -> None:
+    made = with_numbers()
+    for name in made.mask:
+        old = spread(made, name)
+        drawn = spread(c.random_mask(made, 4), name)
+        assert sorted(drawn.flat) == sorted(old.flat)
+        assert drawn[drawn != 0].tolist() != old[old != 0].tolist()  # not in index order again
+        rows = spread(c.shuffled(made, 4, within="outputs"), name)
+        assert [sorted(r) for r in rows] == [sorted(r) for r in old]
+        units = spread(c.shuffled(made, 4, within="units"), name)
+        assert sorted(map(sorted, units)) == sorted(map(sorted, old))
+        assert sorted(map(sorted, units.T)) == sorted(map(sorted, old.T))
+    moved = c.shuffled(made, 4)
+    both = [
+        sorted(zip(t.reading.rounds[n], t.reading.multiples[n], strict=True))
+        for t in (made, moved)
+        for n in sorted(t.mask)
+    ]
+    assert both[: len(both) // 2] == both[len(both) // 2 :]
+
+
+def test_no_inverted_control_where_pruned_weights_are_not_known() -> None:
+    made = with_numbers()
+    scores = {name: torch.rand(entries.shape) for name, entries in made.mask.items()}
+    with pytest.raises(InputError, match="no inverted control; leave scores out"):
+        c.inverted(scores, made)
+    binary = replace(made, reading=Reading(gain="binary"))
+    assert c.inverted(scores, binary).reading == binary.reading
