@@ -204,12 +204,16 @@ def test_controls_change_one_thing(runs: Path, monkeypatch: pytest.MonkeyPatch) 
         place.control("rearranged", found, 7, 0)
 
 
-def test_folders_are_of_one_run(runs: Path) -> None:
+def test_folders_are_of_one_run(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = shared.bench(TINY, None, runs).place
     assert shared.bench(TINY, None, runs).place == first
     assert shared.bench(replace(TINY, rounds=9), None, runs).place == first  # it only goes on
     for other in (replace(TINY, rate=1e-3), replace(TINY, validation=99)):
         assert shared.bench(other, None, runs).place != first
+    images = shared.digits()
+    brighter = replace(images, train_x=images.train_x * np.float32(1.5))
+    monkeypatch.setattr(shared, "digits", lambda: brighter)
+    assert shared.bench(TINY, None, runs).place != first
 
 
 def test_without_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
