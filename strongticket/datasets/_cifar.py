@@ -69,7 +69,11 @@ def _labels(path: Path) -> NDArray[Any]:
         labels = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path}: {error}") from error
-    if labels.shape != (60_000,) or labels.dtype.kind not in "iu" or not (labels < 10).all():
+    if (
+        labels.shape != (60_000,)
+        or labels.dtype.kind not in "iu"
+        or not ((labels >= 0) & (labels < 10)).all()
+    ):
         raise InputError(f"{path} must hold 60,000 labels 0 to 9, got {labels.shape}")
     return np.asarray(labels)
 
@@ -113,8 +117,10 @@ def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     try:
         found = _Plain(io.BytesIO(path.read_bytes()), encoding="bytes").load()
         x, y = np.asarray(found[b"data"]), np.asarray(found[b"labels"])
-    except (OSError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a damaged pickle may ask for anything, and raise anything
         raise InputError(f"{path} is no CIFAR-10 batch: {error}") from error
     if x.shape != (10_000, 3072) or x.dtype != np.uint8 or y.shape != (10_000,):
         raise InputError(f"{path} must hold 10,000 rows of 3,072 bytes, got {x.dtype} {x.shape}")
+    if y.dtype.kind not in "iu" or not ((y >= 0) & (y < 10)).all():
+        raise InputError(f"{path} must hold labels 0 to 9, got others of {y.dtype}")
     return x, y
