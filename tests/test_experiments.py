@@ -9,6 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +40,37 @@ try:
     bars = load("benchmarks/bars")
 finally:
     sys.path.pop(0)
+
+
+def test_certificates_at_scale_run_quick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The digits and one small network, by `--quick`: every bound above its attack, in order."""
+    pytest.importorskip("cvxpy")
+    pytest.importorskip("matplotlib")
+    monkeypatch.syspath_prepend(str(EXPERIMENTS))
+    scale = load("certificates_scale")
+    config = scale.Config(out=tmp_path / "out", quick=True, seconds=1.0)
+    rows: list[Any] = []
+    run = scale.run
+    monkeypatch.setattr(scale, "run", lambda given: rows.extend(run(given)) or rows)
+    assert scale.main(config) == 0
+    assert {p.name for p in config.out.iterdir()} == {
+        "certificates_scale.csv",
+        "certificates_scale.png",
+        "proof.json",
+    }
+    instances = {row.instance for row in rows}
+    assert len(instances) == 4  # even, best and planted errors of the digits, and one 10-16-3
+    assert len((config.out / "certificates_scale.csv").read_text("utf-8").splitlines()) > len(rows)
+    printed = capsys.readouterr().out
+    for name in instances:
+        ratios = {row.method: row.ratio for row in rows if row.instance == name}
+        assert 1 <= ratios["spectral relaxation"] <= ratios["weight error"]
+        assert name in printed
+    for method in (*scale.METHODS, "maximum"):
+        low = [replace(r, bound=r.attack / 2) if r.method == method else r for r in rows]
+        assert not scale.holds(low)
 
 
 @pytest.fixture
