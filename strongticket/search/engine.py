@@ -28,7 +28,6 @@ from strongticket.errors import InputError, SearchError
 from strongticket.networks import Network
 from strongticket.search import (
     buffers,
-    descent,
     fused,
     kernels,
     outcome,
@@ -37,14 +36,14 @@ from strongticket.search import (
     selection,
     turn,
 )
-from strongticket.search.gate import Moment, unflagged
-from strongticket.search.gates import Nested, TopK
+from strongticket.search.gate import unflagged
 from strongticket.search.groups import Density, Scope, check_group, grouped
 from strongticket.search.layers import Layers
 from strongticket.search.method import Method
 from strongticket.search.partial import Frozen
 from strongticket.search.plan import Plan
 from strongticket.search.report import SearchReport, report
+from strongticket.search.stepping import Stepping
 from strongticket.search.structures import Structure, Structured
 from strongticket.search.written import Masked, live
 from strongticket.tickets import Ticket
@@ -55,7 +54,7 @@ Structures = Structured | Mapping[str, Structure | str]
 CHECK_EVERY = 100
 
 
-class MaskSearch(torch.optim.Optimizer):
+class MaskSearch(Stepping):
     """A search over masks, as an optimizer: `zero_grad`, `backward`, `step`; then `ticket`.
 
     Its state (`state[parameter]`) is the float32 `scores`, where there is momentum their
@@ -110,8 +109,8 @@ class MaskSearch(torch.optim.Optimizer):
         self._cuts = turn.Cuts()
         self._backend, self._sample_seed, self._steps = backend, sample_seed, 0
         self._away = ""  # why the model does not hold this search's weights, if it does not
-        self._torn = False  # whether a step began and did not come to its end
-        self._gates: dict[str, Tensor] = {}  # those in force, where they are not made again
+        self._torn = False
+        self._gates = {}
         defaults = {
             "lr": lr,
             "momentum": momentum,
@@ -338,134 +337,6 @@ class MaskSearch(torch.optim.Optimizer):
         self._away = ""
         self._layers.write(self._in_force())
         buffers.restore(self._model, held)
-
-    def _moment(self) -> Moment:
-        return Moment(
-            self._steps,
-            self._sample_seed,
-            self._plan.keep(self._steps),
-            self._plan.floor,
-            self._plan.patterns,
-            self._pinned,
-            self._held("flags"),
-        )
-
-    def _held(self, key: str) -> dict[str, Tensor]:
-        states = {name: self.state[layer.parameter] for name, layer in self._layers.items()}
-        return {name: state[key] for name, state in states.items() if key in state}
-
-    def _in_force(self) -> dict[str, Tensor]:
-        """The gates in force, in the shapes of the scores."""
-        if self._gates:
-            return dict(self._gates)
-        return self._made()
-
-    def _made(self) -> dict[str, Tensor]:
-        at = self._moment()
-        return unflagged(self.method.gate.gates(self.scores(), at), at)
-
-    def _ticket_gates(self) -> dict[str, Tensor]:
-        """The gates of the ticket, bool or int8, in the shapes of the parameters."""
-        at = self._moment()
-        found = self.method.gate.ticket(self.scores(), at, self._in_force())
-        return self._layers.expanded(unflagged(found, at))
-
-    def _turns(self) -> bool:
-        """Whether this step can move, select and write in one pass."""
-        method, plan = self.method, self._plan
-        plain = method.move is None and method.freezing is None and self.refresh == 1
-        if not (plain and descent.simple(method, plan) and descent.amendable(method, plan)):
-            return False
-        pools = turn.pools(plan.keep(self._steps + 1), list(self._layers))
-        return turn.possible(self._layers) and self._cuts.current(pools, self.scores())
-
-    def _turn(self) -> None:
-        """Move all scores, select, and write what changed."""
-        groups = {self._layers.names[p]: g for g in self.param_groups for p in g["params"]}
-        states = {name: self.state[layer.parameter] for name, layer in self._layers.items()}
-        for name, state in states.items():
-            if groups[name]["momentum"] and "momentum_buffer" not in state:
-                state["momentum_buffer"] = torch.zeros_like(state["scores"])
-        keep, ranking = self._plan.keep(self._steps), self.method.ranking
-        assert ranking is not None
-        signed = bool(self.method.gate.signed)
-        turn.turn(self._layers, states, groups, keep, ranking, signed, self._cuts)
-
-    def _descend_all(self, compiled: kernels.Kernels | None) -> bool:
-        """Move all scores; whether a compiled loop met one that is not finite."""
-        at, wild = self._moment(), False
-        simple = descent.simple(self.method, self._plan)
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                layer, state = self._layers.of(parameter), self.state[parameter]
-                grad = parameter.grad
-                if grad.layout != torch.strided:  # Embedding(sparse=True): every score moves
-                    grad = grad.to_dense()
-                if group["momentum"] and "momentum_buffer" not in state:
-                    state["momentum_buffer"] = torch.zeros_like(state["scores"])
-                if compiled is not None and simple:
-                    signed = bool(self.method.gate.signed)
-                    wild |= not fused.descend(compiled, layer, grad, state, group, signed)
-                    continue
-                gates = self._gates.get(layer.name)
-                step = descent.gradient(
-                    self.method, self._plan, layer, grad, state["scores"], gates, at
-                )
-                descent.move(step, state, group)
-        return wild
-
-    def _between(self) -> None:
-        """What a method does to scores and flags between moving them and selecting."""
-        if self.method.move is not None:
-            selection.check_finite(self.scores())  # a projection would hide an infinite one
-            for score in self.scores().values():
-                self.method.move(score, self._steps)
-        self._freeze()
-
-    def _freeze(self) -> None:
-        """Prune for good, where it is time."""
-        if self.method.freezing is not None and self.method.freezing.due(self._steps):
-            selection.check_finite(self.scores())
-            flags = self.method.freezing.flags(self.scores(), self._moment())
-            for name, layer in self._layers.items():
-                self.state[layer.parameter]["flags"] = flags[name]
-
-    @torch.no_grad()
-    def _rewrite(self, compiled: kernels.Kernels | None = None) -> None:
-        """Select and write the effective weights; nothing is written if a score is not finite."""
-        self._cuts.versions.clear()
-        done = compiled is not None and descent.writable(self.method, self._plan)
-        if done:
-            assert compiled is not None
-            self._rewrite_compiled(compiled)
-            if self.refresh == 1:
-                return
-        found = self._made()
-        if self.refresh > 1 or self.method.gate.stored or self.method.gain == "inverse density":
-            self._gates = found
-        if not done:
-            self._layers.write(found)
-
-    def _rewrite_compiled(self, loops: kernels.Kernels) -> None:
-        gate, scores, hints = self.method.gate, self.scores(), self._cuts.hints
-        if isinstance(gate, Nested):
-            fused.rewrite_nested(loops, self._layers, scores, gate.densities, hints)
-            return
-        assert isinstance(gate, TopK)
-        keep = self._plan.keep(self._steps)
-        fused.rewrite(loops, self._layers, scores, keep, gate.ranking, hints)
-        self._cuts.note(scores)
-
-    @torch.no_grad()
-    def _mend(self) -> None:
-        """After a step that was interrupted: weights and flags that follow from the scores."""
-        if self._torn:
-            self._layers.restore(self._held("rounds"))
-            self._freeze()
-            self._rewrite()
-            self._torn = False
 
     def _check_here(self) -> None:
         if self._away:
