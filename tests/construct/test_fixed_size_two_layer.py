@@ -71,3 +71,15 @@ def test_what_cannot_be_built_is_an_error() -> None:
             fixed_size_two_layer(network(40, False), wanted, AIM, sizes)  # type: ignore[arg-type]
     with pytest.raises(WidthError):
         fixed_size_two_layer(network(40, False), wanted, AIM[:1], [3, 3])
+
+
+def test_weights_that_miss_every_window_try_swaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    fine, wanted, sizes = [LayerAccuracy(4e-6, 4e-6)] * 2, target(Box(0, 1), False), [28, 28]
+    ticket = fixed_size_two_layer(network(170, False), wanted, fine, sizes)
+    assert certify(ticket, wanted).bound <= 1e-4
+    for layer, size in enumerate(sizes):
+        name = f"layers.{2 * layer + 1}.weight"
+        assert ticket.mask[name].kept == size * wanted.weights[layer].size
+    monkeypatch.setattr("strongticket.construct._fixed_size.SWAPS", 0)
+    with pytest.raises(ConstructionError, match="missed their accuracy"):
+        fixed_size_two_layer(network(170, False), wanted, fine, sizes)
