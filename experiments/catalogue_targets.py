@@ -36,6 +36,7 @@ from strongticket.errors import InputError, StrongticketError
 from strongticket.files import folder, write_whole
 
 ROOT, NAME = Path(__file__).parents[1], "catalogue_targets"
+MASS = {"mass": 6}  # the selected weights of a neuron may weigh so many row sums of the target
 SMALL, LARGE = (32,), (300, 100)  # hidden widths: digits, and images of 28 x 28
 
 
@@ -92,7 +93,7 @@ _SMALLER = (
     Case("malach2020_count", "digits", (8,), 1.0, live=16, most=1e13, **_UNIT),  # type: ignore[arg-type]
 )
 _SMALLER_IMAGES: tuple[tuple[str, float, dict[str, Any]], ...] = (
-    ("burkholz2022_explicit", 0.25, {"options": {"mass": 6}}),
+    ("burkholz2022_explicit", 0.25, {"options": MASS}),
     ("diffenderfer2021_mean", 0.25, {}),
     ("sreenivasan2022_doubling", 0.1, {}),
     ("kumar2025_copies", 0.1, {"bits": 8}),
@@ -109,7 +110,7 @@ def cases(config: Config) -> list[Case]:
     found += _SMALLER
     for name in rows.FOLDERS:
         if config.data is not None and (config.data / name).is_dir():
-            found += [Case(key, name, LARGE, eps, **more) for key, _, eps, more in _CASES]
+            found += [_large(name, *case) for case in _CASES]
             found += [Case(key, name, (100,), eps, **more) for key, eps, more in _SMALLER_IMAGES]
     if config.data is not None and not any(case.data != "digits" for case in found):
         raise InputError(f"{config.data} holds neither of the folders {', '.join(rows.FOLDERS)}")
@@ -117,6 +118,13 @@ def cases(config: Config) -> list[Case]:
     if not found:
         raise InputError(f"no row's name matches {config.only!r}")
     return found
+
+
+def _large(name: str, key: str, small: float, epsilon: float, more: dict[str, Any]) -> Case:
+    """A case on images of 28 x 28; copies only where the selected weights are light."""
+    del small
+    options = {"options": MASS} if key == "burkholz2022_explicit" else {}
+    return Case(key, name, LARGE, epsilon, **more, **options)  # type: ignore[arg-type]
 
 
 def _quick() -> list[Case]:
