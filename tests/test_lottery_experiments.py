@@ -233,6 +233,11 @@ def test_kept_weights(tmp_path: Path, runs: Path, monkeypatch: pytest.MonkeyPatc
     assert all(r.density == 1 for r in dense)
     last = [r for r in result.rows if r.round == 7 and r.layer == "0.weight"]
     assert all(r.count == round(r.density * 64 * 16) < 64 * 16 for r in last)
+    found = shared.bench(TINY, None, runs).tickets(1, 7, lambda *_: None)
+    mask = found.rounds[7].masks["0.weight"]
+    for row in (r for r in last if r.seed == 1):
+        state = found.initial if row.values == "initial" else found.rounds[7].final
+        assert row.deviation == pytest.approx(float(state["0.weight"][mask].std()), rel=1e-2)
     assert run_main(weights, result, tmp_path, monkeypatch) in (0, 1)
 
     def claims(**change: float) -> list[bool]:
@@ -266,16 +271,21 @@ def test_criteria(tmp_path: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -
     place = shared.bench(TINY, None, runs)
     found = place.tickets(0, 0, lambda *_: None)
     y = place.data.test_x.numpy().astype(np.float64)
+    kept = same = 0
     for layer in (0, 2, 4):
         start = found.initial[f"{layer}.weight"].numpy().astype(np.float64)
-        end = np.abs(found.rounds[0].final[f"{layer}.weight"].numpy())
+        trained = found.rounds[0].final[f"{layer}.weight"].numpy()
+        end = np.abs(trained)
         keep = int(0.6 * end.size + 0.5)
         mask = end >= np.sort(end.ravel())[-keep]
+        kept += keep
+        same += int((np.sign(start) == np.sign(trained))[mask].sum())
         y = y @ (np.sign(start) * start.std() * mask).T
         y = np.maximum(y, 0) if layer < 4 else y
     right = float((y.argmax(1) == place.data.test_y.numpy()).mean())
     row = by[0, "large_final", 0.6, "signed constant"]
     assert row.accuracy == pytest.approx(right, abs=1.1 / len(y))
+    assert row.same_sign == same / kept < 1
 
 
 def test_claims_about_criteria_can_fall() -> None:
