@@ -94,7 +94,7 @@ _SMALLER = (
 )
 _SMALLER_IMAGES: tuple[tuple[str, float, dict[str, Any]], ...] = (
     ("burkholz2022_explicit", 0.25, {"options": MASS}),
-    ("diffenderfer2021_mean", 0.25, {}),
+    ("diffenderfer2021_mean", 0.5, {}),
     ("sreenivasan2022_doubling", 0.1, {}),
     ("kumar2025_copies", 0.1, {"bits": 8}),
     ("natale2024_explicit", 0.25, {}),
