@@ -145,8 +145,8 @@ def test_a_target_file_that_cannot_be_used(run: Runner, place: Path, made: Made,
 def test_what_a_module_must_be() -> None:
     import torch
 
-    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh(), torch.nn.Linear(2, 1))
-    with pytest.raises(InputError, match=r"must be fully connected ReLU.*got Linear, Tanh, Linear"):
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.GELU(), torch.nn.Linear(2, 1))
+    with pytest.raises(InputError, match=r"must be fully connected.*got Linear, GELU, Linear"):
         Target(model, Box(0.0, 1.0))
 
 
@@ -174,7 +174,7 @@ def test_a_number_out_of_range(run: Runner, place: Path, made: Made, name: str) 
     refused(run, place, *arguments, "--out", "out.safetensors", says=says)
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf"])
+@pytest.mark.parametrize("value", ["-1", "nan", "inf"])
 def test_no_certificate_for_an_epsilon_out_of_range(
     run: Runner, place: Path, made: Made, value: str
 ) -> None:
@@ -235,7 +235,7 @@ def newer_ticket(place: Path, made: Made) -> Path:
 
 
 def newer_certificate(place: Path, made: Made) -> Path:
-    (place / "new.json").write_bytes(seal({**made.certificate.document(), "format": 2}))
+    (place / "new.json").write_bytes(seal({**made.certificate.document(), "format": 3}))
     return place / "new.json"
 
 
@@ -245,7 +245,7 @@ TICKETS: dict[str, tuple[Prepare, tuple[str, ...]]] = {
     "truncated": (lambda p, made: cut(made.ticket_file, p, 0.9), ("truncated", "it needs")),
     "header cut": (lambda p, made: cut(made.ticket_file, p, 0.2), ("truncated", "header")),
     "edited mask": (lambda p, made: flipped(made.ticket_file, p, 0.97), ("was edited",)),
-    "newer": (newer_ticket, ("a ticket of format 2", "reads format 1", "newer")),
+    "newer": (newer_ticket, ("a ticket of format 3", "newer")),
     "a target": (lambda p, made: made.target_file, ("one metadata key 'strongticket'",)),
     "a certificate": (lambda p, made: made.certificate_file, ("no safetensors header",)),
 }
@@ -253,7 +253,7 @@ CERTIFICATES: dict[str, tuple[Prepare, tuple[str, ...]]] = {
     "missing": (lambda place, made: place / "none", ("cannot read", "No such file")),
     "truncated": (lambda p, made: cut(made.certificate_file, p, 0.9), ("truncated",)),
     "edited": (lambda p, made: flipped(made.certificate_file, p, 0.5), ("was edited",)),
-    "newer": (newer_certificate, ("certificate of format 2", "reads 1", "newer")),
+    "newer": (newer_certificate, ("certificate of format 3", "newer")),
     "a ticket": (lambda p, made: made.ticket_file, ("no certificate",)),
 }
 
