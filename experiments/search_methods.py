@@ -306,8 +306,8 @@ def main() -> int:
     write_whole(place / f"{NAME}.csv", table(result.rows))
     plot(result, figures / f"{NAME}.png")
     show_rows(result.rows)
-    lines = [(name, "stands" if ok else "FALLS", text) for name, ok, text in result.claims]
-    show.table("claims", ("claim", "", "measured"), lines)
+    said = [(name, "stands" if ok else "FALLS", text) for name, ok, text in result.claims]
+    show.table("claims", ("claim", "", "measured"), said)
     return 0 if holds(result) else 1
 
 
