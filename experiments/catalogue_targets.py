@@ -92,13 +92,13 @@ _SMALLER = (
     Case("malach2020_weights", "digits", (6,), 0.8, **_UNIT),  # type: ignore[arg-type]
     Case("malach2020_count", "digits", (8,), 1.0, live=16, most=1e13, **_UNIT),  # type: ignore[arg-type]
 )
-_SMALLER_IMAGES: tuple[tuple[str, float, dict[str, Any]], ...] = (
-    ("burkholz2022_explicit", 0.25, {"options": MASS}),
-    ("diffenderfer2021_mean", 0.5, {}),
-    ("sreenivasan2022_doubling", 0.1, {}),
-    ("kumar2025_copies", 0.1, {"bits": 8}),
-    ("natale2024_explicit", 0.25, {}),
-    ("otsuka2024_explicit", 0.25, {}),
+_SMALLER_IMAGES = (
+    Case("burkholz2022_explicit", "mnist", (100,), 0.25, options=MASS),
+    Case("diffenderfer2021_mean", "mnist", (32,), 0.5),
+    Case("sreenivasan2022_doubling", "mnist", (100,), 0.1),
+    Case("kumar2025_copies", "mnist", (100,), 0.1, bits=8),
+    Case("natale2024_explicit", "mnist", (100,), 0.25),
+    Case("otsuka2024_explicit", "mnist", (100,), 0.25),
 )
 
 
@@ -111,7 +111,7 @@ def cases(config: Config) -> list[Case]:
     for name in rows.FOLDERS:
         if config.data is not None and (config.data / name).is_dir():
             found += [_large(name, *case) for case in _CASES]
-            found += [Case(key, name, (100,), eps, **more) for key, eps, more in _SMALLER_IMAGES]
+            found += [case for case in _SMALLER_IMAGES if case.data == name]
     if config.data is not None and not any(case.data != "digits" for case in found):
         raise InputError(f"{config.data} holds neither of the folders {', '.join(rows.FOLDERS)}")
     found = [case for case in found if fnmatch.fnmatchcase(case.name, config.only)]

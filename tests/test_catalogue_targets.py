@@ -55,6 +55,18 @@ def test_every_constructing_theorem_has_a_case() -> None:
     assert len(names) == len(set(names))
 
 
+def test_cases_of_the_folders_that_are_there(tmp_path: Path) -> None:
+    constructing = {case.key for case in targets.cases(targets.Config())}
+    for name in ("mnist", "fashion-mnist"):
+        (tmp_path / name).mkdir()
+        found = targets.cases(targets.Config(data=tmp_path, only=f"{name}_*"))
+        assert {case.data for case in found} == {name}
+        assert {case.key for case in found if case.hidden == (300, 100)} == constructing
+    everything = targets.cases(targets.Config(data=tmp_path))
+    assert len({case.name for case in everything}) == len(everything)
+    assert {case.data for case in everything} == {"digits", *rows.FOLDERS}
+
+
 def test_quick(quick: object, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert targets.holds(quick)
     refused = [row for row in quick.rows if not row.certified]  # type: ignore[attr-defined]
