@@ -205,7 +205,7 @@ def selection(config: Config) -> dict[str, float]:
             ready.write(bits, False, *cut(), bits, out)
 
         calls["numba, cut and effective weights"] = write
-    seconds = medians(calls, replace(config, rounds=7, repeats=1), "cpu")
+    seconds = medians(calls, replace(config, rounds=15), "cpu")
     return {name: value / config.weights * 1e9 for name, value in seconds.items()}
 
 

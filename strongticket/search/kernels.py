@@ -29,6 +29,11 @@ Histogram = NDArray[np.int64]
 class Kernels:
     """The compiled loops; arrays are flat and contiguous, bits are int32 views of float32.
 
+    `signs_of(raw) -> int32` and `key_of(bits, signs) -> int32`: the key of one score's bits.
+    `moved(product, score, speed, lr, momentum, decay, moving, decaying, nesterov, signed) ->
+    (score, speed)`: one step of one score, for other loops; `product` is gradient times frozen
+    weight. Whether there is momentum and decay is told apart from their sizes, for a loop that
+    knows it before it begins is faster.
     `descend(grad, frozen, scores, velocity, lr, momentum, decay, nesterov, signed)`: one step of
     the scores, in place; whether all are finite. `velocity` has no entries where there is no
     momentum.
@@ -46,6 +51,9 @@ class Kernels:
     negative where all entries equal to `key` are kept.
     """
 
+    signs_of: Callable[[bool], int]
+    key_of: Callable[[int, int], int]
+    moved: Callable[..., tuple[float, float]]
     descend: Callable[..., bool]
     count: Callable[..., None]
     locate: Callable[..., tuple[int, int, int]]
@@ -150,40 +158,64 @@ def compiled() -> Kernels | None:
     import numba
 
     jit: Any = numba.njit(nogil=True, cache=True, boundscheck=False)
-    zero, magnitude, f32 = np.int32(0), np.int32(MAGNITUDE), np.float32
+    i32, f32 = np.int32, np.float32
+    zero, magnitude, shift = i32(0), i32(MAGNITUDE), i32(31)
     largest = np.finfo(np.float32).max
 
     @jit
-    def key_of(bits, raw):  # type: ignore[no-untyped-def]
-        low = bits & magnitude
-        return np.int32(-low) if raw and bits < zero else low
+    def signs_of(raw):  # type: ignore[no-untyped-def]
+        return i32(-1) if raw else zero
+
+    @jit
+    def key_of(bits, signs):  # type: ignore[no-untyped-def]
+        # No branch, so that the loops stay vector code: negated where `signs` is -1 and bits are.
+        sign = i32(bits >> shift) & signs
+        return i32(i32(i32(bits & magnitude) ^ sign) - sign)
+
+    @jit
+    def moved(  # type: ignore[no-untyped-def]
+        product, score, speed, lr, momentum, decay, moving, decaying, nesterov, signed
+    ):
+        step = product
+        if signed:
+            step = step * (f32(score > f32(0)) - f32(score < f32(0)))
+        if decaying:
+            step = step + score * decay
+        if moving:
+            speed = speed * momentum + step
+            step = step + speed * momentum if nesterov else speed
+        return score - step * lr, speed
 
     @jit
     def descend(  # type: ignore[no-untyped-def]
         grad, frozen, scores, velocity, lr, momentum, decay, nesterov, signed
     ):
-        moving, decaying = velocity.size > 0, decay != f32(0)
-        wild = zero
+        moving, decaying, wild = velocity.size > 0, decay != f32(0), zero
         for i in range(scores.size):
-            score = scores[i]
-            step = grad[i] * frozen[i]
-            if signed:
-                step = step * (f32(score > f32(0)) - f32(score < f32(0)))
-            if decaying:
-                step = step + score * decay
+            speed = velocity[i] if moving else f32(0)
+            score, speed = moved(
+                grad[i] * frozen[i],
+                scores[i],
+                speed,
+                lr,
+                momentum,
+                decay,
+                moving,
+                decaying,
+                nesterov,
+                signed,
+            )
             if moving:
-                speed = velocity[i] * momentum + step
                 velocity[i] = speed
-                step = step + speed * momentum if nesterov else speed
-            score = score - step * lr
             scores[i] = score
             wild |= np.int32(not abs(score) <= largest)
         return wild == zero
 
     @jit
     def count(bits, raw, histogram):  # type: ignore[no-untyped-def]
+        signs = signs_of(raw)
         for i in range(bits.size):
-            histogram[(key_of(bits[i], raw) >> 16) + 32768] += 1
+            histogram[(key_of(bits[i], signs) >> 16) + 32768] += 1
 
     @jit
     def locate(histogram, keep):  # type: ignore[no-untyped-def]
@@ -195,9 +227,9 @@ def compiled() -> Kernels | None:
 
     @jit
     def collect(bits, raw, top, out, filled):  # type: ignore[no-untyped-def]
-        wanted = np.int32(top - 32768)
+        wanted, signs = np.int32(top - 32768), signs_of(raw)
         for i in range(bits.size):
-            key = key_of(bits[i], raw)
+            key = key_of(bits[i], signs)
             if key >> 16 == wanted:
                 out[filled] = key
                 filled += 1
@@ -206,13 +238,13 @@ def compiled() -> Kernels | None:
     @jit
     def sweep(bits, raw, low, high, out, filled):  # type: ignore[no-untyped-def]
         first, last = np.int32(low), np.int32(high)
-        above, peak = np.int64(0), zero
+        above, peak, signs = np.int64(0), zero, signs_of(raw)
         for start in range(0, bits.size, 128):
             # A slice, for an index that starts at zero: only such loops become vector code.
             block = bits[start : start + 128]
             over, reached = zero, zero
             for i in range(block.size):
-                key = key_of(block[i], raw)
+                key = key_of(block[i], signs)
                 over += np.int32(key > last)
                 reached += np.int32(key >= first)
                 peak = max(peak, block[i] & magnitude)
@@ -221,7 +253,7 @@ def compiled() -> Kernels | None:
                 if filled + 128 > out.size:
                     return above, np.int64(out.size + 1), peak
                 for i in range(block.size):
-                    key = key_of(block[i], raw)
+                    key = key_of(block[i], signs)
                     if key >= first and key <= last:
                         out[filled] = key
                         filled += 1
@@ -229,17 +261,17 @@ def compiled() -> Kernels | None:
 
     @jit
     def equal(bits, raw, key):  # type: ignore[no-untyped-def]
-        found = 0
+        found, signs = 0, signs_of(raw)
         for i in range(bits.size):
-            found += key_of(bits[i], raw) == key
+            found += key_of(bits[i], signs) == key
         return found
 
     @jit
     def total(bits, raw, key, ties, sizes):  # type: ignore[no-untyped-def]
-        least = np.int32(key)
+        least, signs = np.int32(key), signs_of(raw)
         found, kept = np.int64(0), np.int64(0)
         for i in range(bits.size):
-            here = key_of(bits[i], raw)
+            here = key_of(bits[i], signs)
             taken = here >= least
             if here == least and ties >= 0:
                 taken = ties > 0
@@ -250,15 +282,17 @@ def compiled() -> Kernels | None:
 
     @jit
     def write(bits, raw, key, ties, frozen, out):  # type: ignore[no-untyped-def]
-        least = np.int32(key)
+        least, signs = np.int32(key), signs_of(raw)
         for i in range(bits.size):
-            out[i] = frozen[i] if key_of(bits[i], raw) >= least else zero
+            out[i] = frozen[i] if key_of(bits[i], signs) >= least else zero
         if ties >= 0:
             for i in range(bits.size):
-                if key_of(bits[i], raw) == least:
+                if key_of(bits[i], signs) == least:
                     if ties == 0:
                         out[i] = zero
                     else:
                         ties -= 1
 
-    return Kernels(descend, count, locate, collect, sweep, equal, total, write)
+    return Kernels(
+        signs_of, key_of, moved, descend, count, locate, collect, sweep, equal, total, write
+    )

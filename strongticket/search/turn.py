@@ -141,7 +141,6 @@ class _Moved:
             fused.flat(self.grad),
             self.frozen,
             self.scores,
-            self.bits,
             fused.flat(self.state["momentum_buffer"]) if moving else np.empty(0, np.float32),
             np.float32(float(group["lr"])),
             np.float32(group["momentum"]),

@@ -14,14 +14,14 @@ import numpy as np
 
 from strongticket.search import kernels
 
-BLOCK = 128
+BLOCK, LINE = 1024, 64
 
 
 @dataclass(frozen=True)
 class TurnKernels:
     """The compiled loops.
 
-    `advance(grad, frozen, scores, bits, velocity, lr, momentum, decay, nesterov, signed, raw,
+    `advance(grad, frozen, scores, velocity, lr, momentum, decay, nesterov, signed, raw,
     before, low, high, room) -> (above, filled, peak)`: `kernels.descend`, and in the same pass
     what a selection needs that ends within [low, high]: how many new keys are above, in `room`
     the indices of all entries that it may treat otherwise than the one that ended at key `before`,
@@ -48,20 +48,15 @@ def compiled() -> TurnKernels | None:
     import numba
 
     jit: Any = numba.njit(nogil=True, cache=True, boundscheck=False)
-    zero, magnitude = np.int32(0), np.int32(kernels.MAGNITUDE)
-    descend = plain.descend
-
-    @jit
-    def key_of(bits, raw):  # type: ignore[no-untyped-def]
-        low = bits & magnitude
-        return np.int32(-low) if raw and bits < zero else low
+    i32, f32 = np.int32, np.float32
+    zero, magnitude = i32(0), i32(kernels.MAGNITUDE)
+    signs_of, key_of, moved = plain.signs_of, plain.key_of, plain.moved
 
     @jit
     def advance(  # type: ignore[no-untyped-def]
         grad,
         frozen,
         scores,
-        bits,
         velocity,
         lr,
         momentum,
@@ -74,40 +69,47 @@ def compiled() -> TurnKernels | None:
         high,
         room,
     ):
-        moving = velocity.size > 0
-        old, first, last = np.int32(before), np.int32(low), np.int32(high)
-        flags = np.empty(BLOCK, np.int32)
+        moving, decaying, signs = velocity.size > 0, decay != f32(0), signs_of(raw)
+        old, first, last = i32(before), i32(low), i32(high)
+        flags = np.empty(BLOCK, i32)
         above, filled, peak = np.int64(0), np.int64(0), zero
         for start in range(0, scores.size, BLOCK):
-            # Three loops over a block that stays in the first cache: in one they are no vector
-            # code, for the scores are written under one name and read under another.
+            # Slices, for an index that starts at zero: only such loops become vector code.
             stop = start + BLOCK
-            block, speed = bits[start:stop], velocity[start:stop] if moving else velocity
-            for i in range(block.size):
-                key = key_of(block[i], raw)
-                flags[i] = np.int32(key >= old) + (np.int32(key == old) << 1)
-            descend(
-                grad[start:stop],
-                frozen[start:stop],
-                scores[start:stop],
-                speed,
-                lr,
-                momentum,
-                decay,
-                nesterov,
-                signed,
-            )
+            push, weights, block = grad[start:stop], frozen[start:stop], scores[start:stop]
+            speeds = velocity[start:stop] if moving else velocity
             # The casts keep sums in 32 bits, so that twice as many fit a vector register.
             over, found, top = zero, zero, zero
             for i in range(block.size):
-                key = key_of(block[i], raw)
-                up = np.int32(key > last)
+                # The bits of a score are viewed in its register: two names of one array in a loop
+                # that writes it would keep it from becoming vector code.
+                key = key_of(f32(block[i]).view(i32), signs)
+                was = i32(i32(key >= old) + i32(i32(key == old) << 1))
+                speed = speeds[i] if moving else f32(0)
+                score, speed = moved(
+                    push[i] * weights[i],
+                    block[i],
+                    speed,
+                    lr,
+                    momentum,
+                    decay,
+                    moving,
+                    decaying,
+                    nesterov,
+                    signed,
+                )
+                if moving:
+                    speeds[i] = speed
+                block[i] = score
+                bits = f32(score).view(i32)
+                key = key_of(bits, signs)
+                up = i32(key > last)
                 # Kept before and not above now, or the other way round; or too near to tell.
-                flag = np.int32(np.int32(flags[i] ^ up) | np.int32(np.int32(key >= first) ^ up))
+                flag = i32(i32(was ^ up) | i32(i32(key >= first) ^ up))
                 flags[i] = flag
-                found = np.int32(found | flag)
-                over = np.int32(over + up)
-                size = np.int32(block[i] & magnitude)
+                found = i32(found | flag)
+                over = i32(over + up)
+                size = i32(bits & magnitude)
                 top = size if size > top else top
             peak = top if top > peak else peak
             above += over
@@ -115,16 +117,23 @@ def compiled() -> TurnKernels | None:
                 if filled + BLOCK > room.size:
                     filled = np.int64(room.size + 1)  # and so it stays
                 else:
-                    for i in range(block.size):
-                        room[filled] = np.int32(start + i)
-                        filled += np.int32(flags[i] != zero)
+                    for begin in range(0, block.size, LINE):
+                        end = min(begin + LINE, block.size)
+                        found = zero
+                        for i in range(begin, end):
+                            found = i32(found | flags[i])
+                        if found != zero:  # few lines have any
+                            for i in range(begin, end):
+                                room[filled] = i32(start + i)
+                                filled += i32(flags[i] != zero)
         return above, filled, peak
 
     @jit
     def amend(bits, raw, key, ties, weights, at, out):  # type: ignore[no-untyped-def]
+        signs = signs_of(raw)
         for j in range(at.size):
             i = at[j]
-            now = key_of(bits[i], raw)
+            now = key_of(bits[i], signs)
             kept = now > key
             if now == key:
                 kept = ties > 0
@@ -133,9 +142,9 @@ def compiled() -> TurnKernels | None:
 
     @jit
     def settle(bits, raw, low, high, rest, weights, at, out):  # type: ignore[no-untyped-def]
-        inside = 0
+        inside, signs = 0, signs_of(raw)
         for j in range(at.size):
-            key = key_of(bits[at[j]], raw)
+            key = key_of(bits[at[j]], signs)
             inside += key >= low and key <= high
         if rest < 1 or rest > inside:
             return False, 0
@@ -146,14 +155,14 @@ def compiled() -> TurnKernels | None:
             middle = (bottom + upper + 1) >> 1
             reached = 0
             for j in range(at.size):
-                key = key_of(bits[at[j]], raw)
+                key = key_of(bits[at[j]], signs)
                 reached += key >= middle and key <= high
             if reached >= rest:
                 bottom = middle
             else:
                 upper = middle - 1
         for j in range(at.size):
-            key = key_of(bits[at[j]], raw)
+            key = key_of(bits[at[j]], signs)
             rest -= key > bottom and key <= high
         amend(bits, raw, bottom, rest, weights, at, out)
         return True, bottom
