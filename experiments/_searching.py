@@ -10,7 +10,7 @@ import multiprocessing
 import platform
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -80,8 +80,9 @@ class Measured:
     """A run and what came of it: fractions of images labelled right, NaN where not measured.
 
     `first` is the accuracy of the mask before any step; `random`, `inverted` and `redrawn` are
-    those of the controls (random ones averaged over their seeds). `kept_density` is of all layers,
-    `least_density` of the sparsest, `dead` counts hidden units without inputs or without outputs.
+    those of the controls (random ones averaged over their seeds; a ticket that redraws or
+    multiplies weights has no inverted one). `kept_density` is of all layers, `least_density` of the
+    sparsest, `dead` counts hidden units without inputs or without outputs.
     `seconds` is CPU time of the search, data loading and controls apart.
     """
 
@@ -108,6 +109,12 @@ class Measured:
     dead: int
     seconds: float
     hardware: str
+
+    @property
+    def best_control(self) -> float:
+        """The best accuracy of the controls that were measured, the first mask's among them."""
+        found = (self.first, self.random, self.inverted, self.redrawn)
+        return max(value for value in found if not math.isnan(value))
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,9 +223,11 @@ def measure(run: Run) -> Measured:
     if run.controls:
         seeds = range(1000, 1000 + run.controls)
         scores = {name: score.clone() for name, score in search.scores().items()}
+        plain = not (ticket.reading.rounds or ticket.reading.multiples)  # else none is inverted
+        worst = search.method.ranking or "raw"
         controls = (
             sum(value(random_mask(ticket, s)) for s in seeds) / run.controls,
-            value(inverted(scores, ticket, search.method.ranking or "raw")),
+            value(inverted(scores, ticket, worst)) if plain else math.nan,
             sum(value(redrawn(ticket, s)) for s in seeds) / run.controls,
         )
     return Measured(
@@ -257,11 +266,16 @@ def dead_units(layers: Sequence[LayerReport]) -> int:
     return ins + sum(layer.dead_inputs for layer in layers[1:])
 
 
+def key(asked: Mapping[str, object]) -> str:
+    """A name for the file that remembers what was asked."""
+    text = json.dumps(asked, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def remembered(run: Run, place: Path) -> Measured:
     """The run's measurement out of its file in `place`, or measured now and put there."""
     asked = asdict(run) | {"data": images(run.data).name}
-    text = json.dumps(asked, sort_keys=True)
-    file = place / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    file = place / f"{key(asked)}.json"
     if file.exists():
         held = json.loads(file.read_text("utf-8"))
         if held["asked"] == asked:

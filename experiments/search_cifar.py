@@ -16,7 +16,6 @@ Runs are kept one file each, so an interrupted experiment goes on where it stood
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import sys
@@ -28,7 +27,7 @@ from typing import Any
 
 import torch
 import tyro
-from _searching import SAMPLE, hits, images, mean
+from _searching import SAMPLE, hits, images, key, mean
 from _stored import table
 from torch import Tensor, nn
 
@@ -276,8 +275,7 @@ def settled(model: nn.Module, data: Loaded) -> float:
 def remembered(job: Job, data: Loaded, place: Path) -> Row:
     """The job's row out of its file, or measured now and put there."""
     asked = asdict(job) | {"images": data.name, "device": data.x.device.type}
-    text = json.dumps(asked, sort_keys=True)
-    file = place / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    file = place / f"{key(asked)}.json"
     if file.exists():
         held = json.loads(file.read_text("utf-8"))
         if held["asked"] == asked:
