@@ -135,7 +135,7 @@ class _Moved:
         low: int,
         high: int,
     ) -> None:
-        room = np.empty(self.scores.size // 8 + 1024, np.int32)
+        room = np.empty(self.scores.size // 8 + 2 * turn_kernels.BLOCK, np.int32)
         moving = bool(group["momentum"])
         self.above, filled, self.peak = loops.advance(
             fused.flat(self.grad),

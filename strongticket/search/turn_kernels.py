@@ -50,7 +50,9 @@ def compiled() -> TurnKernels | None:
     jit: Any = numba.njit(nogil=True, cache=True, boundscheck=False)
     i32, f32 = np.int32, np.float32
     zero, magnitude = i32(0), i32(kernels.MAGNITUDE)
-    signs_of, key_of, moved = plain.signs_of, plain.key_of, plain.moved
+    signs_of: Any = plain.signs_of
+    key_of: Any = plain.key_of
+    moved: Any = plain.moved
 
     @jit
     def advance(  # type: ignore[no-untyped-def]
