@@ -145,8 +145,9 @@ def _flow(edges: _Edges) -> tuple[int, NDArray[np.bool_]]:
     from scipy.sparse import coo_array, csr_array
     from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
-    if edges.capacity.size and int(edges.capacity.sum()) >= 1 << 31:
-        raise InputError("a bottleneck is found among fewer than 2^31 kept weights")
+    # No flow is larger than what leaves the source, so int32 will do for it.
+    if int(edges.capacity[edges.tail == 0].sum()) >= 1 << 31:
+        raise InputError("a bottleneck needs fewer than 2^31 kept weights in the first layer")
     beyond = np.ones(edges.nodes, np.bool_)
     beyond[0] = False
     if not edges.tail.size:

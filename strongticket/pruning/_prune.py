@@ -68,13 +68,17 @@ def prune(
 def to_torch_prune(model: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
     """Hand masks over to ``torch.nn.utils.prune``: `custom_from_mask` for each; gives the model.
 
-    From then on the model has ``weight_orig`` and ``weight_mask`` in place of ``weight``.
+    From then on the model has ``weight_orig`` and ``weight_mask`` in place of ``weight``; a tied
+    parameter has them in every module that holds it, or the others would train what is pruned.
     """
-    fitting(model, masks, "masks")
-    owners = {plain_name(name): module for name, module in plain(model).named_modules()}
+    parameters = fitting(model, masks, "masks")
+    owners: dict[int, list[tuple[nn.Module, str]]] = {}
+    for module in plain(model).modules():
+        for leaf, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
+            owners.setdefault(id(parameter), []).append((module, leaf))
     for name, mask in masks.items():
-        prefix, _, leaf = name.rpartition(".")
-        torch_prune.custom_from_mask(owners[prefix], leaf, mask)  # type: ignore[no-untyped-call]
+        for module, leaf in owners[id(parameters[name])]:
+            torch_prune.custom_from_mask(module, leaf, mask)  # type: ignore[no-untyped-call]
     return model
 
 
@@ -82,15 +86,20 @@ def from_torch_prune(model: nn.Module, *, remove: bool = True) -> dict[str, Tens
     """The masks of a model that ``torch.nn.utils.prune`` has pruned, as bool tensors.
 
     With `remove` they are made permanent as by ``prune.remove``: the plain parameter is back,
-    with its zeros, and the names of the state are those of the plain model.
+    with its zeros, and the names of the state are those of the plain model. A tied parameter
+    comes once, under its first name, and keeps what all of its masks keep.
     """
-    masks = {}
+    masks: dict[str, Tensor] = {}
+    first: dict[int, str] = {}
     for name, module in list(plain(model).named_modules()):
         for leaf, buffer in list(module.named_buffers(recurse=False)):
             weight = leaf.removesuffix("_mask")
             if weight == leaf or not hasattr(module, f"{weight}_orig"):
                 continue
-            masks[plain_name(f"{name}.{weight}" if name else weight)] = buffer.detach() != 0
+            whole = plain_name(f"{name}.{weight}" if name else weight)
+            one = first.setdefault(id(getattr(module, f"{weight}_orig")), whole)
+            kept = buffer.detach() != 0
+            masks[one] = masks[one] & kept if one in masks else kept
             if remove:
                 torch_prune.remove(module, weight)  # type: ignore[no-untyped-call]
     if not masks:

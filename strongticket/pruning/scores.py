@@ -150,8 +150,8 @@ def synflow(
     still there has its last flow, divided by the largest, and one that round t removed t - 1 - T.
     So ``select(scores, keep_count(density, N), "raw")`` is exactly the mask of the last round.
 
-    Of `example`, a batch of inputs, only the shape and the device count. The paper takes 100
-    rounds.
+    Of `example`, a batch of inputs, only the shape and the device count, or, where it holds
+    integers (tokens, categories), all of it, see `synaptic_flow`. The paper takes 100 rounds.
 
     Source: Tanaka, Kunin, Yamins, Ganguli, "Pruning neural networks without any data by
     iteratively conserving synaptic flow", NeurIPS 2020, Algorithm 1.
@@ -184,13 +184,17 @@ def synaptic_flow(
     include: Sequence[str] = ("*",),
     exclude: Sequence[str] = (),
 ) -> Scores:
-    r"""One round of synaptic flow, float64: :math:`|W| \odot \partial R / \partial |W|`.
+    r"""One round of synaptic flow, float64: :math:`\bigl| W \odot \partial R / \partial |W| \bigr|`.
 
     R is the sum of the outputs of the network whose every parameter and buffer is replaced by
     its magnitude, on an input of ones, in evaluation mode. Without biases and norms the flows
     into each hidden unit add up to the flows out of it, so every layer has the same sum, R.
+    Where R can fall as a weight grows (layer norm, attention) the flow's magnitude is taken, as
+    the authors' code does.
 
     `masks` says which weights are left. No data, no loss; the model must take float64 inputs.
+    Inputs that are integers have no magnitude: they are taken as `example` gives them, and rows
+    of an embedding that they do not name have no flow. Give all of them once.
     """
     parameters = chosen(model, include, exclude)
     masks = masks or {}
@@ -200,17 +204,19 @@ def synaptic_flow(
         wide[name] = wide[name] * mask
     variables = {name: wide[name].requires_grad_() for name in parameters}
     norms = {name: _magnitude64(b) for name, b in buffers.items()}
-    ones = torch.ones(1, *example.shape[1:], dtype=torch.float64, device=example.device)
+    given = example
+    if example.is_floating_point():
+        given = torch.ones(1, *example.shape[1:], dtype=torch.float64, device=example.device)
     modes = {module: module.training for module in model.modules()}
     try:
         model.eval()
-        out = call(model, ones, {**wide, **variables}, norms).sum()
+        out = call(model, given, {**wide, **variables}, norms).sum()
     finally:
         for module, mode in modes.items():
             module.training = mode
     grads = torch.autograd.grad(out, list(variables.values()), materialize_grads=True)
     pairs = zip(variables.items(), grads, strict=True)
-    return _finite({name: w.detach() * grad for (name, w), grad in pairs}, narrow=False)
+    return _finite({name: w.detach() * grad.abs() for (name, w), grad in pairs}, narrow=False)
 
 
 def _magnitude64(tensor: Tensor) -> Tensor:

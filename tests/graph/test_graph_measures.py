@@ -318,3 +318,12 @@ def test_what_is_no_chain_is_refused(kept: object, layers: list[str] | None, mes
 def test_a_kind_of_cut_that_is_none() -> None:
     with pytest.raises(InputError, match="of is"):
         graph.min_cut({"a": np.ones((3, 2), bool)}, "edges")
+
+
+def test_wide_layers_have_a_bottleneck_too() -> None:
+    # Edges that no cut contains must not use up what int32 can count.
+    masks = {f"layer {i}": np.zeros((1500, 1500), bool) for i in range(3)}
+    for i, mask in enumerate(masks.values()):
+        mask[: 1000 + 100 * i] = True
+    assert graph.min_cut(masks, "units") == graph.Cut("units", 1000, (0, 1000, 0, 0))
+    assert graph.min_cut(masks, "hidden units").size == 1000

@@ -141,6 +141,26 @@ def test_torch_prune_there_and_back() -> None:
         from_torch_prune(model)
 
 
+def test_a_tied_parameter_is_handed_over_wherever_it_is_held() -> None:
+    model = nn.Sequential(nn.Embedding(6, 4), nn.Linear(4, 6, bias=False))
+    model[1].weight = model[0].weight
+    masks = prune(model, 0.5)
+    to_torch_prune(model, masks)
+    for _ in range(2):
+        out = model(torch.arange(6))
+        out.square().sum().backward()
+        with torch.no_grad():
+            for p in model.parameters():
+                p -= 0.1 * p.grad
+    used = model[0].weight_orig
+    assert model[1].weight_orig is used
+    assert bool((used.detach() * ~masks["0.weight"] == 0).all())  # no module trained it
+    back = from_torch_prune(model)
+    assert list(back) == ["0.weight"]
+    assert torch.equal(back["0.weight"], masks["0.weight"])
+    assert model[1].weight is model[0].weight
+
+
 def test_masks_that_torch_made() -> None:
     model = nn.Sequential(nn.Linear(6, 4), nn.LSTM(4, 3))
     torch_prune.random_unstructured(model[0], "weight", amount=10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -222,6 +223,41 @@ def test_tied_weights_are_scored_once_and_stay_tied() -> None:
     F.cross_entropy(model(data[0]), data[1]).backward()
     wanted = (model.a.weight.grad * model.a.weight).abs().detach()
     assert torch.allclose(scores["a.weight"], wanted)
+
+
+class Reader(nn.Module):
+    """Tokens, attention, a layer norm: flows that may be negative, inputs that are no ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.embed = nn.Embedding(7, 8)
+            self.attend = nn.MultiheadAttention(8, 2, batch_first=True)
+            self.norm, self.out = nn.LayerNorm(8), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        e = self.embed(x)
+        return self.out(self.norm(e + self.attend(e, e, e)[0]).mean(1))
+
+
+def test_synaptic_flow_of_tokens_and_through_a_layer_norm() -> None:
+    model, tokens = Reader(), torch.arange(6).reshape(2, 3)
+    flow = pruning.synaptic_flow(model, tokens)
+    assert all(bool((f >= 0).all()) for f in flow.values())
+    assert bool((flow["embed.weight"][6] == 0).all())  # a token that is not given
+    wide = copy.deepcopy(model).double().eval()
+    with torch.no_grad():
+        for p in wide.parameters():
+            p.copy_(p.abs())
+    wide(tokens).sum().backward()
+    for name, p in wide.named_parameters():
+        if name in flow:
+            torch.testing.assert_close(flow[name], (p.grad * p.detach()).abs())
+    scores = pruning.synflow(model, tokens, 0.2, rounds=5)
+    total = sum(s.numel() for s in scores.values())
+    masks = select(scores, keep_count(0.2, total), "raw")
+    assert sum(int(m.sum()) for m in masks.values()) == keep_count(0.2, total)
 
 
 def test_bad_input() -> None:
