@@ -184,7 +184,7 @@ def synaptic_flow(
     include: Sequence[str] = ("*",),
     exclude: Sequence[str] = (),
 ) -> Scores:
-    r"""One round of synaptic flow, float64: :math:`\bigl| W \odot \partial R / \partial |W| \bigr|`.
+    r"""One round of synaptic flow, float64: :math:`|W| \odot |\partial R / \partial |W||`.
 
     R is the sum of the outputs of the network whose every parameter and buffer is replaced by
     its magnitude, on an input of ones, in evaluation mode. Without biases and norms the flows

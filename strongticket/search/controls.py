@@ -105,8 +105,11 @@ def redrawn(ticket: Ticket, seed: int) -> Ticket:
     )
 
 
-def inverted(scores: Mapping[str, Tensor], kept: Kept, ranking: Ranking = "raw") -> Kept:
-    """The mask of the smallest `scores` (by value, or by "abs"), as many of each layer.
+def inverted(scores: Mapping[str, Tensor], kept: Kept, ranking: Ranking | None = None) -> Kept:
+    """The mask of the smallest `scores`, as many of each layer.
+
+    `ranking`: by value ("raw") or by magnitude ("abs"); None takes that of the search that found
+    the ticket, and "raw" for any other mask.
 
     InputError for a ticket with redrawn or multiplied weights: it does not say what the weights
     that it prunes would be.
@@ -116,6 +119,10 @@ def inverted(scores: Mapping[str, Tensor], kept: Kept, ranking: Ranking = "raw")
             "the ticket redraws or multiplies the weights that it keeps, and does not say what it "
             "would make of those that it prunes: it has no inverted control; leave scores out"
         )
+    if ranking is None:
+        ranking = "abs" if isinstance(kept, Ticket) and _ranked_by_abs(kept) else "raw"
+    if ranking not in ("abs", "raw"):
+        raise InputError(f"ranking is 'abs' or 'raw', got {ranking!r}")
     arrays = _arrays(kept)
     if set(arrays) != set(scores):
         raise InputError(f"scores must name {sorted(arrays)}, got {sorted(scores)}")
@@ -129,6 +136,10 @@ def inverted(scores: Mapping[str, Tensor], kept: Kept, ranking: Ranking = "raw")
         return _places(new[name].cpu().numpy())
 
     return _changed(kept, worst_places, {"control": "inverted"})
+
+
+def _ranked_by_abs(ticket: Ticket) -> bool:
+    return ticket.provenance.get("ranking") == "abs"
 
 
 def rearranged(

@@ -46,11 +46,25 @@ def check_alike(search: MaskSearch, group: ProcessGroup | None = None) -> None:
 
 
 def check_wrapped(search: MaskSearch, model: nn.Module) -> None:
-    """`check_alike` over the ranks of a model that DDP wrapped; nothing for any other model."""
+    """`check_alike` over the ranks of a model that DDP wrapped; nothing for any other model.
+
+    SearchError where DDP waits for gradients of parameters that were frozen after it had wrapped
+    the model: it would fail at the second forward pass.
+    """
     while isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
         model = inner
-    if isinstance(model, DistributedDataParallel):
-        check_alike(search, model.process_group)
+    if not isinstance(model, DistributedDataParallel):
+        return
+    facts = model._get_ddp_logging_data()  # type: ignore[no-untyped-call]
+    awaited = int(facts.get("num_parameter_tensors", 0))
+    trained = sum(p.requires_grad for p in model.module.parameters())
+    if awaited > trained and not (model.find_unused_parameters or model.static_graph):
+        raise SearchError(
+            f"DistributedDataParallel waits for gradients of {awaited} parameters, and "
+            f"Network.sample froze all but {trained} of them later (biases, norms); call "
+            "Network.sample first, then wrap the model, then make the search"
+        )
+    check_alike(search, model.process_group)
 
 
 def _facts(search: MaskSearch) -> dict[str, str]:

@@ -88,27 +88,38 @@ class Columns(Structure):
 
 @dataclass(frozen=True)
 class Heads(Structure):
-    """Attention heads: ``count`` equal runs of the first axis, or of the second (`axis` 1)."""
+    """Attention heads: ``count`` equal runs of the first axis, or of the second (`axis` 1).
+
+    Where `parts` projections are stacked along that axis (3 in a fused query, key, value weight),
+    a head is its run in each of them, and goes as a whole.
+    """
 
     count: int
     axis: int = 0
+    parts: int = 1
 
     def __post_init__(self) -> None:
         whole("the number of heads is an integer", self.count, 1)
+        whole("the number of stacked projections is an integer", self.parts, 1)
         if self.axis not in (0, 1):
             raise InputError(f"heads run along axis 0 or 1, got {self.axis!r}")
 
     def split(self, shape: Shape) -> tuple[Shape, tuple[int, ...]]:
-        """The axis in that many runs."""
-        if len(shape) <= self.axis or shape[self.axis] % self.count:
-            raise InputError(f"{self.count} heads must divide axis {self.axis} of shape {shape}")
-        inside = math.prod(shape[self.axis :]) // self.count
-        return (math.prod(shape[: self.axis]), self.count, inside), (0, 2)
+        """The axis in that many runs, of each projection."""
+        runs = self.parts * self.count
+        if len(shape) <= self.axis or shape[self.axis] % runs:
+            each = f", {self.parts} times," if self.parts > 1 else ""
+            raise InputError(
+                f"{self.count} heads{each} must divide axis {self.axis} of shape {shape}"
+            )
+        inside = math.prod(shape[self.axis :]) // runs
+        return (math.prod(shape[: self.axis]) * self.parts, self.count, inside), (0, 2)
 
     @property
     def text(self) -> str:
-        """``heads:N``, or ``heads:N:1``."""
-        return f"heads:{self.count}" + (":1" if self.axis else "")
+        """``heads:N``, or ``heads:N:1``; ``heads:NxP`` where P projections are stacked."""
+        stacked = f"x{self.parts}" if self.parts > 1 else ""
+        return f"heads:{self.count}{stacked}" + (":1" if self.axis else "")
 
 
 @dataclass(frozen=True)
@@ -170,20 +181,21 @@ Structured = Structure | str | None
 
 
 def structure(given: Structure | str) -> Structure:
-    """A structure, or the one that a text names: rows, columns, heads:8, blocks:4x4, 2:4."""
+    """A structure, or what a text names: rows, columns, heads:8, heads:8x3, blocks:4x4, 2:4."""
     if isinstance(given, Structure):
         return given
     text = given if isinstance(given, str) else ""
     if text in ("rows", "columns"):
         return Rows() if text == "rows" else Columns()
-    if found := re.fullmatch(r"heads:(\d+)(:[01])?", text):
-        return Heads(int(found[1]), int(found[2][1:]) if found[2] else 0)
+    if found := re.fullmatch(r"heads:(\d+)(?:x(\d+))?(?::([01]))?", text):
+        return Heads(int(found[1]), int(found[3] or 0), int(found[2] or 1))
     if found := re.fullmatch(r"blocks:(\d+)x(\d+)", text):
         return Blocks(int(found[1]), int(found[2]))
     if found := re.fullmatch(r"(\d+):(\d+)", text):
         return NofM(int(found[1]), int(found[2]))
     raise InputError(
-        "structure is 'rows', 'columns', 'heads:COUNT', 'blocks:ROWSxCOLUMNS' or 'N:M', got "
+        "structure is 'rows', 'columns', 'heads:COUNT' (xPARTS where projections are stacked), "
+        "'blocks:ROWSxCOLUMNS' or 'N:M', got "
         f"{given!r}"
     )
 

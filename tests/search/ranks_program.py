@@ -83,7 +83,26 @@ def other_seeds(rank: int) -> dict[str, str]:
         search = EdgePopup(Network.sample(inner, Normal(), seed), **options)
         return refused(lambda: check_alike(search))
 
+    def biased(first: bool, **options: bool) -> str:
+        """Sampled first or wrapped first, and two steps, at the second of which DDP would wait."""
+        model = nn.Sequential(nn.Linear(6, 10), nn.ReLU(), nn.Linear(10, 4))
+        network = Network.sample(model, Normal(), 0) if first else None
+        wrapped = DistributedDataParallel(model, **options)
+
+        def steps() -> None:
+            search = EdgePopup(network or Network.sample(wrapped, Normal(), 0))
+            check_alike(search)
+            for step in range(2):
+                search.zero_grad()
+                wrapped(real(step)).sum().backward()
+                search.step()
+
+        return refused(steps)
+
     return {
+        "frozen late": biased(False),
+        "frozen late, looked for": biased(False, find_unused_parameters=True),
+        "frozen first": biased(True),
         "weights": of(seed=rank),
         "scores": of(score_seed=rank),
         "density": of(density=0.3 + 0.1 * rank),

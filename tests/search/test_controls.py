@@ -13,7 +13,8 @@ from search_models import mlp
 
 from strongticket.errors import InputError
 from strongticket.laws import Normal, SignedConstant
-from strongticket.networks import Network
+from strongticket.networks import MLP, Network, relu_network
+from strongticket.search import EdgePopup
 from strongticket.search import controls as c
 from strongticket.tickets import Mask, Reading, Ticket
 
@@ -121,10 +122,25 @@ def test_inverted_keeps_the_worst() -> None:
     kept = {"x": np.array([[True, True, False, False]])}
     assert c.inverted(scores, kept)["x"].tolist() == [[False, True, False, True]]
     assert c.inverted(scores, kept, "abs")["x"].tolist() == [[False, False, True, True]]
+    with pytest.raises(InputError, match="ranking is"):
+        c.inverted(scores, kept, "best")  # type: ignore[call-overload]
     with pytest.raises(InputError, match="must name"):
         c.inverted({"y": scores["x"]}, kept)
     with pytest.raises(InputError, match="shape"):
         c.inverted({"x": scores["x"][0]}, kept)
+
+
+@pytest.mark.parametrize("ranking", ["abs", "raw"])
+def test_inverted_ranks_as_the_search_did(ranking: Any) -> None:
+    model = relu_network(MLP((6, 9, 3), (False, False)))
+    network = Network.sample(model, SignedConstant(), seed=0)
+    search = EdgePopup(network, density=0.4, ranking=ranking)
+    worst = c.inverted(search.scores(), search.ticket())
+    for name, score in search.scores().items():
+        rank = (score.abs() if ranking == "abs" else score).numpy()
+        kept = worst.mask[name].dense()
+        assert rank[kept].max() <= rank[~kept].min()
+        assert not (kept & search.masks()[name].numpy()).any()
 
 
 def test_rearranged_moves_the_values_along() -> None:

@@ -74,6 +74,7 @@ def test_two_ranks_are_one_process_to_rounding(both: list[dict[str, Any]], name:
         ("density", "ranks 0 and 1 differ in density"),
         ("lr", "ranks 0 and 1 differ in hyperparameters;"),
         ("later", "ranks 0 and 1 differ in scores;"),
+        ("frozen late", "waits for gradients of 4 parameters, and Network.sample froze all but 2"),
     ],
 )
 def test_ranks_that_begin_apart_are_refused(
@@ -85,4 +86,5 @@ def test_ranks_that_begin_apart_are_refused(
 
 def test_ranks_that_begin_alike_are_not(both: list[dict[str, Any]]) -> None:
     for seen in both:
-        assert seen["refused"]["none"] == seen["refused"]["later, none"] == ""
+        for how in ("none", "later, none", "frozen first", "frozen late, looked for"):
+            assert seen["refused"][how] == ""
