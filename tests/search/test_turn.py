@@ -6,13 +6,14 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from strongticket import Law, Network, SignedConstant, Uniform
 from strongticket.errors import SearchError
-from strongticket.search import EdgePopup, fused, kernels, turn
+from strongticket.search import EdgePopup, fused, kernels, turn, turn_kernels
 
 NEEDS_NUMBA = pytest.mark.skipif(kernels.compiled() is None, reason="the loops need numba")
 pytestmark = NEEDS_NUMBA
@@ -231,3 +232,34 @@ def test_an_older_graph_notices_that_weights_were_amended() -> None:
         search.step()
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
+
+
+@pytest.mark.parametrize("ranking", ["abs", "raw"])
+@pytest.mark.parametrize("size", [70, 3000])
+def test_exactly_the_entries_that_a_selection_may_treat_otherwise_are_noted(
+    ranking: str, size: int
+) -> None:
+    """Keys within a few of the window's ends and of the last cut, against the definition."""
+    loops, raw = turn_kernels.compiled(), ranking == "raw"
+    assert loops is not None
+    draw, middle = np.random.default_rng(5), 0x3F400000
+    for last_cut, low, high in ((0, -2, 2), (1, 0, 3), (-3, -1, 1), (2, 2, 2)):
+        before, after = (middle + draw.integers(-4, 5, size).astype(np.int32) for _ in range(2))
+        scores, goal = before.view(np.float32).copy(), after.view(np.float32)
+        if raw:
+            scores, goal = -scores, -goal
+            last_cut, low, high = -last_cut, -high, -low
+        sign = -1 if raw else 1
+        middle_key = sign * middle
+        room = np.empty(size + turn_kernels.BLOCK, np.int32)
+        above, filled, peak = loops.advance(
+            scores - goal, np.ones(size, np.float32), scores, np.empty(0, np.float32),
+            np.float32(1), np.float32(0), np.float32(0), False, False, raw,
+            middle_key + last_cut, middle_key + low, middle_key + high, room,
+        )  # fmt: skip
+        assert np.array_equal(scores, goal)
+        was, now = sign * before - middle_key, sign * after - middle_key
+        otherwise = (was == last_cut) | ((was > last_cut) != (now > high))
+        noted = np.flatnonzero(otherwise | ((low <= now) & (now <= high)))
+        assert np.array_equal(room[:filled], noted)
+        assert (above, peak) == (np.count_nonzero(now > high), after.max())
