@@ -14,6 +14,8 @@ from strongticket.search.method import Method
 from strongticket.search.plan import Plan
 from strongticket.search.written import Masked
 
+MOVED = ("scores", "momentum_buffer")
+
 
 def simple(method: Method, plan: Plan) -> bool:
     """Whether the compiled loop makes the whole of the method's gradient."""

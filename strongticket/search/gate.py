@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
+
+from strongticket.search import selection
 
 Tensors = Mapping[str, Tensor]
 
@@ -21,7 +23,8 @@ class Moment:
     parameter or of all together. `floor`: how many each keeps at least, where all are ranked
     together. `patterns`: (n, m) of parameters that keep n of every m. `pinned`: int8, 1 where a
     score is always kept and -1 where it never is. `flags`: bool, False where a schedule has
-    pruned for good.
+    pruned for good. `start`: where a part of a parameter begins, of those whose scores are asked
+    about in parts. `gates`: those in force, where somebody holds them.
     """
 
     step: int = 0
@@ -31,6 +34,22 @@ class Moment:
     patterns: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     pinned: Tensors = field(default_factory=dict)
     flags: Tensors = field(default_factory=dict)
+    start: int = 0
+    gates: Tensors = field(default_factory=dict)
+
+    def part(self, name: str, start: int, stop: int) -> Moment:
+        """The same moment for the entries from `start` to before `stop` of a parameter."""
+
+        def cut(held: Tensors) -> dict[str, Tensor]:
+            return {name: held[name].reshape(-1)[start:stop]} if name in held else {}
+
+        return replace(
+            self,
+            start=start,
+            pinned=cut(self.pinned),
+            flags=cut(self.flags),
+            gates=cut(self.gates),
+        )
 
 
 class Gate(ABC):
@@ -63,6 +82,19 @@ class Gate(ABC):
     def signed(self) -> bool | None:
         """True where the slope is sign(S), False where it is 1, None where it is another."""
         return None
+
+
+class Elementwise(Gate):
+    """A gate of each score alone, whatever the others are: it can be taken part by part."""
+
+    @abstractmethod
+    def of(self, name: str, score: Tensor, at: Moment) -> Tensor:
+        """The gates of finite scores: of a parameter, or of the part that begins at `at.start`."""
+
+    def gates(self, scores: Tensors, at: Moment) -> dict[str, Tensor]:
+        """The gates in force; SearchError for scores that are not finite."""
+        selection.check_finite(scores)
+        return unflagged({name: self.of(name, score, at) for name, score in scores.items()}, at)
 
 
 def unflagged(gates: dict[str, Tensor], at: Moment) -> dict[str, Tensor]:

@@ -10,21 +10,19 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from strongticket.search import selection
-from strongticket.search.gate import Gate, Moment, Tensors, unflagged
+from strongticket.search.gate import Elementwise, Moment, Tensors, unflagged
 
 
 @dataclass(frozen=True)
-class Soft(Gate):
+class Soft(Elementwise):
     r"""Gates :math:`\sigma(\beta S)`, with their exact derivative; a ticket keeps S > 0."""
 
     beta: float = 1.0
     boolean: ClassVar[bool] = False
 
-    def gates(self, scores: Tensors, at: Moment) -> dict[str, Tensor]:
+    def of(self, name: str, score: Tensor, at: Moment) -> Tensor:
         """Soft gates."""
-        selection.check_finite(scores)
-        return unflagged({n: (s * self.beta).sigmoid() for n, s in scores.items()}, at)
+        return (score * self.beta).sigmoid()
 
     def ticket(self, scores: Tensors, at: Moment, gates: Tensors) -> dict[str, Tensor]:
         """1[S > 0]."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from strongticket.search import selection
-from strongticket.search.gate import Gate, Moment, Tensors, unflagged
+from strongticket.search.gate import Elementwise, Gate, Moment, Tensors
 from strongticket.search.selection import Ranking
 
 _FIRST = float(np.finfo(np.float32).max)
@@ -76,23 +76,22 @@ class Nested(Gate):
 
 
 @dataclass(frozen=True)
-class Above(Gate):
+class Above(Elementwise):
     """Scores of at least `threshold` (by value), and not pruned for good; slope 1 there."""
 
     threshold: float
 
-    def gates(self, scores: Tensors, at: Moment) -> dict[str, Tensor]:
-        """Bool masks."""
-        selection.check_finite(scores)
-        return unflagged({n: score >= self.threshold for n, score in scores.items()}, at)
+    def of(self, name: str, score: Tensor, at: Moment) -> Tensor:
+        """A bool mask."""
+        return score >= self.threshold
 
     def slope(self, name: str, score: Tensor, at: Moment) -> Tensor | None:
         """1, and 0 where the entry is pruned for good."""
-        return at.flags[name].to(score.dtype) if name in at.flags else None
+        return as_numbers(at.flags[name]) if name in at.flags else None
 
 
 @dataclass(frozen=True)
-class SignedAbove(Gate):
+class SignedAbove(Elementwise):
     """sign(S) where |S| exceeds `threshold`, else 0: int8; slope 1."""
 
     threshold: float
@@ -103,13 +102,17 @@ class SignedAbove(Gate):
         """The backward pass takes sign(S) for S."""
         return False
 
-    def gates(self, scores: Tensors, at: Moment) -> dict[str, Tensor]:
+    def of(self, name: str, score: Tensor, at: Moment) -> Tensor:
         """Multiples -1, 0, 1."""
-        selection.check_finite(scores)
-        found = {}
-        for name, score in scores.items():
-            found[name] = (score.sign() * (score.abs() > self.threshold)).to(torch.int8)
-        return unflagged(found, at)
+        # Comparisons that give numbers: torch makes vector code of those, not of bool ones.
+        over = torch.gt(score, self.threshold, out=torch.empty_like(score))
+        under = torch.lt(score, -self.threshold, out=torch.empty_like(score))
+        return over.sub_(under).to(torch.int8)
+
+
+def as_numbers(mask: Tensor) -> Tensor:
+    """0 and 1 in float32 of a bool tensor: read as bytes, as torch converts those faster."""
+    return mask.view(torch.uint8).to(torch.float32)
 
 
 def ranked(name: str, score: Tensor, ranking: Ranking, at: Moment) -> Tensor:

@@ -25,7 +25,7 @@ from strongticket.networks import Network
 from strongticket.search import selection
 from strongticket.search.engine import MaskSearch
 from strongticket.search.gate import Moment, Tensors
-from strongticket.search.gates import Above
+from strongticket.search.gates import Above, as_numbers
 from strongticket.search.method import Clamp, Freezing, Method, Penalty
 from strongticket.search.options import Options, number, rounds_of
 from strongticket.search.scores import Start
@@ -77,7 +77,7 @@ class Norm(Penalty):
         """Elementwise; scores are >= 0."""
         each = score * (2.0 * self.weight) if self.power == 2 else torch.ones_like(score)
         each = each if self.power == 2 else each * self.weight
-        return each * at.flags[name] if name in at.flags else each
+        return each * as_numbers(at.flags[name]) if name in at.flags else each
 
 
 class GemMiner(MaskSearch):

