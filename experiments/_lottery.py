@@ -60,7 +60,7 @@ class Setting:
 
 
 PUBLISHED = Setting("published")
-SHORT = Setting("short", steps=3_000, every=200, rounds=7, compared=(3, 7))
+SHORT = Setting("short", steps=3_000, every=200, rounds=15, compared=(3, 7, 9, 15))
 QUICK = Setting(
     "quick",
     (64, 60, 30, 10),

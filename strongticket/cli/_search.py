@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from strongticket.cli import show
 from strongticket.errors import InputError
@@ -23,17 +23,26 @@ Methods = Literal[
 ]
 Laws = Literal["signed-constant", "normal"]
 SAMPLE = 512  # images that a temperature is measured on
+BATCHES = 50  # that norm statistics are means over
 
 if TYPE_CHECKING:
+    import torch
+
     from strongticket.datasets import Images
+    from strongticket.search import MaskSearch, SearchReport
     from strongticket.tickets import Ticket
 
 
 @dataclass(frozen=True)
 class Found:
-    """A ticket by search: its accuracy beside that of the first mask, before any step."""
+    """A ticket by search: its accuracy beside that of the first mask, before any step.
+
+    `report` has what each layer keeps, and its dead units; `seconds` those of all parts of a search
+    that was interrupted.
+    """
 
     ticket: Ticket
+    report: SearchReport
     accuracy: float
     random_accuracy: float
     seconds: float
@@ -73,6 +82,8 @@ class Search:
     """Seed of the frozen weights, the scores and the order of the data (streams differ)."""
     out: Path = Path("mask.safetensors")
     """Where the ticket goes."""
+    resume: Path | None = None
+    """A file for the state, kept every minute and epoch; the same command goes on from there."""
     json: bool = False
     """Print one JSON document."""
 
@@ -83,8 +94,13 @@ class Search:
 
         ready(self.out)
         data = digits() if self.data is None else folder(self.data)
-        with show.progress(quiet=self.json) as progress:
-            found = self.find(data, progress)
+        try:
+            with show.progress(quiet=self.json) as progress:
+                found = self.find(data, progress)
+        except KeyboardInterrupt:
+            if self.resume is not None and self.resume.exists():
+                show.note(f"the same command goes on from {self.resume}")
+            raise
         found.ticket.save(self.out)
         size = self.out.stat().st_size
         if self.json:
@@ -109,7 +125,9 @@ class Search:
                     ("found", f"{found.accuracy:.2%}"),
                 ],
             )
-            show.line(f"ticket: {self.out}, {size:,} bytes, {found.seconds:.1f} s")
+            for line in repr(found.report).splitlines():
+                show.line(line)
+            show.line(f"\nticket: {self.out}, {size:,} bytes, {found.seconds:.1f} s")
         return 0
 
     def find(self, data: Images, progress: Callable[[str, int, int], None]) -> Found:
@@ -135,12 +153,12 @@ class Search:
 
         import torch
 
+        from strongticket.cli._search_state import Kept, digest
         from strongticket.laws import Normal, SignedConstant
         from strongticket.models import named
         from strongticket.networks import Network
         from strongticket.search.by_name import Asked, by_name
         from strongticket.search.temperature import temperature
-        from strongticket.training import accuracy
 
         start = time.perf_counter()
         d, classes = data.train_x.shape[1], int(data.train_y.max()) + 1
@@ -170,21 +188,64 @@ class Search:
         search = by_name(self.method, network, asked)
         order = torch.Generator().manual_seed(self.seed)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(search, asked.total)
-        with search.evaluating():
-            before = accuracy(model.eval(), data)
-        for epoch in range(self.epochs):
+        kept = Kept(self.resume, {} if self.resume is None else self._asked(name, digest(data)))
+        state = kept.load()
+        if state is None:
+            before = self._accuracy(search, model, x, data)
+            first, skip, t, spent = 0, 0, 0.0, 0.0
+        else:
+            search.load_state_dict(state["search"])
+            schedule.load_state_dict(state["schedule"])
+            order.set_state(state["order"])
+            first, skip, t = state["epoch"], state["batch"], state["temperature"]
+            before, spent = state["before"], state["seconds"]
+        for epoch in range(first, self.epochs):
             model.train()
-            fixed = self.temperature
-            t = temperature(search, x[:SAMPLE], self.seed) if fixed is None else fixed
-            for index in torch.split(torch.randperm(len(x), generator=order), self.batch):
+            begun = order.get_state()
+            if not skip:
+                t = self.temperature or temperature(search, x[:SAMPLE], self.seed)
+            shuffled = torch.split(torch.randperm(len(x), generator=order), self.batch)
+            for done, index in enumerate(shuffled[skip:], skip + 1):
                 search.zero_grad()
                 loss = torch.nn.functional.cross_entropy(model(x[index]) / t, y[index])
                 torch.autograd.backward(loss)
                 search.step()
                 schedule.step()
+                last = done == len(shuffled)
+                if kept.due(last):
+                    kept.save(
+                        {
+                            "search": search.state_dict(),
+                            "schedule": schedule.state_dict(),
+                            "order": order.get_state() if last else begun,
+                            "epoch": epoch + last,
+                            "batch": 0 if last else done,
+                            "temperature": t,
+                            "before": before,
+                            "seconds": spent + time.perf_counter() - start,
+                        }
+                    )
+            skip = 0
             progress(f"searching a mask: epoch {epoch + 1}", epoch + 1, self.epochs)
-        ticket = search.ticket()
-        seconds = time.perf_counter() - start
+        found = self._accuracy(search, model, x, data)
+        seconds = spent + time.perf_counter() - start
+        return Found(search.ticket(), search.report(), found, before, seconds)
+
+    def _accuracy(
+        self, search: MaskSearch, model: torch.nn.Module, x: torch.Tensor, data: Images
+    ) -> float:
+        """The test accuracy of the ticket's mask, with norm statistics of that mask."""
+        import torch
+
+        from strongticket.search import reestimate
+        from strongticket.training import accuracy
+
         with search.evaluating():
-            found = accuracy(model.eval(), data)
-        return Found(ticket, found, before, seconds)
+            reestimate(model, torch.split(x[: BATCHES * self.batch], self.batch))
+            return accuracy(model.eval(), data)
+
+    def _asked(self, model: str, data: str) -> dict[str, Any]:
+        """All that decides what is found; not the number of threads, whose sums may round apart."""
+        names = ("method", "density", "epochs", "batch", "rate", "temperature", "scope", "ratio")
+        asked = {name: getattr(self, name) for name in (*names, "ramp", "law", "seed")}
+        return {"data": data, "model": model, **asked}

@@ -81,6 +81,11 @@ def line(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+def note(text: str) -> None:
+    """Print one line on standard error."""
+    sys.stderr.write(text + "\n")
+
+
 def as_json(value: Any) -> None:
     """Print one JSON document on standard output; paths become text, NaN is an error."""
     line(json.dumps(value, indent=1, default=os.fspath, allow_nan=False))
