@@ -32,7 +32,7 @@ class TopK(Gate):
         """Bool masks; SearchError for scores that are not finite."""
         plain = not (at.patterns or at.pinned or at.floor)
         if plain:
-            return selection.select(scores, at.keep, self.ranking)
+            return selection.select(scores, at.keep, self.ranking, backend="torch")
         selection.check_finite(scores)
         ranks = {name: ranked(name, score, self.ranking, at) for name, score in scores.items()}
         found = {n: of_every(ranks[n], *pattern) for n, pattern in at.patterns.items()}

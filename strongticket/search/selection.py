@@ -9,7 +9,8 @@ Entries of equal score are ranked by index, the lower one first; over several te
 tensor comes first. Minus zero equals zero. A score that is not finite has no rank and raises.
 
 The torch code of this file runs on any device without reading a value back, the check for finite
-scores excepted (once a call); `strongticket.search.kernels` gives the same bits by numba.
+scores excepted (once a call); `strongticket.search.compiled_selection` gives the same bits by
+numba.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import torch
 from torch import Tensor
 
 from strongticket.errors import InputError, SearchError
+from strongticket.search import compiled_selection
 
 Ranking = Literal["abs", "raw"]
 
@@ -69,23 +71,38 @@ def whole(says: str, value: Any, least: int) -> int:
 
 
 def select(
-    scores: Mapping[str, Tensor], keep: int | Mapping[str, int], ranking: Ranking = "abs"
+    scores: Mapping[str, Tensor],
+    keep: int | Mapping[str, int],
+    ranking: Ranking = "abs",
+    *,
+    backend: Literal["torch"] | None = None,
 ) -> dict[str, Tensor]:
     """The masks of the largest scores: bool tensors in the scores' shapes, True where kept.
 
     `scores` are float32 tensors by parameter name. `keep` is one count for all of them together,
-    or a count for each. Raises SearchError, naming the parameter, if a score is not finite.
+    or a count for each. `backend`: "torch" does without numba; None takes numba for large tensors
+    of the host. The bits are the same. Raises SearchError, naming the parameter, if a score is not
+    finite.
     """
     if ranking not in ("abs", "raw"):
         raise InputError(f"ranking is 'abs' or 'raw', got {ranking!r}")
+    if backend not in (None, "torch"):
+        raise InputError(f"backend is None or 'torch', got {backend!r}")
     if not scores:
         raise InputError("select needs the scores of one parameter or more, got none")
     if isinstance(keep, Mapping) and set(keep) != set(scores):
         raise InputError(f"keep must have a count for each of {sorted(scores)}, got {sorted(keep)}")
     check_finite(scores)
-    if isinstance(keep, Mapping):
-        return {name: masks([tensor], keep[name], ranking)[0] for name, tensor in scores.items()}
-    return dict(zip(scores, masks(list(scores.values()), keep, ranking), strict=True))
+    found: dict[str, Tensor] = {}
+    for pool in [[name] for name in scores] if isinstance(keep, Mapping) else [list(scores)]:
+        tensors = [scores[name] for name in pool]
+        count = keep[pool[0]] if isinstance(keep, Mapping) else keep
+        _check_keep(count, sum(tensor.numel() for tensor in tensors))
+        chosen = None
+        if backend != "torch":
+            chosen = compiled_selection.masks(tensors, count, ranking == "raw")
+        found |= zip(pool, chosen or masks(tensors, count, ranking), strict=True)
+    return found
 
 
 def check_finite(scores: Mapping[str, Tensor], what: str = "scores") -> None:
@@ -124,14 +141,13 @@ def keys(scores: Tensor, ranking: Ranking) -> Tensor:
     magnitude = bits & _MAGNITUDE
     if ranking == "abs":
         return magnitude
-    return torch.where(bits < 0, -magnitude, magnitude)
+    sign = bits >> 31  # 0, or -1 where the magnitude is to be negated; a `where` is slow
+    return (magnitude ^ sign) - sign
 
 
 def cuts(ranked: Sequence[Tensor], keep: int) -> list[Cut]:
     """The cut of each key tensor when the `keep` largest keys of all of them are kept."""
-    total = sum(key.numel() for key in ranked)
-    if isinstance(keep, (bool, float, str)) or not 1 <= keep <= total:
-        raise InputError(f"keep must be in 1 .. {total}, the number of scores, got {keep!r}")
+    _check_keep(keep, sum(key.numel() for key in ranked))
     rest = torch.tensor(keep, device=ranked[0].device)
     high = _merge([_histogram((key >> 16) + _HALF // 2, _HALF) for key in ranked])
     top, rest = _last_kept(high, rest)
@@ -159,6 +175,11 @@ def mask(key: Tensor, cut: Cut) -> Tensor:
 def on_host(tensor: Tensor) -> bool:
     """Whether a value can be read back without making the host wait for a device."""
     return tensor.device.type == "cpu"
+
+
+def _check_keep(keep: int, total: int) -> None:
+    if isinstance(keep, (bool, float, str)) or not 1 <= keep <= total:
+        raise InputError(f"keep must be in 1 .. {total}, the number of scores, got {keep!r}")
 
 
 def _decimal(density: float) -> Fraction:

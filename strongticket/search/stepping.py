@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from strongticket.search import descent, fused, kernels, selection, turn
-from strongticket.search.blocks import Blocks
 from strongticket.search.gate import Moment, unflagged
 from strongticket.search.gates import Nested, TopK
 from strongticket.search.layers import Layers
 from strongticket.search.method import Method
+from strongticket.search.piecewise import Piecewise
 from strongticket.search.plan import Plan
 
 
@@ -25,6 +25,7 @@ class Stepping(torch.optim.Optimizer):
     _gates: dict[str, Tensor]  # those in force, where they are not made again
     _pinned: dict[str, Tensor]
     _sample_seed: int
+    _backend: str | None
     _steps: int
     _torn: bool  # whether a step began and did not come to its end
 
@@ -41,8 +42,8 @@ class Stepping(torch.optim.Optimizer):
         )
 
     @property
-    def _blocks(self) -> Blocks | None:
-        return Blocks.of(self.method, self._plan, self._layers)
+    def _piecewise(self) -> Piecewise | None:
+        return Piecewise.of(self.method, self._plan, self._layers)
 
     def _held(self, key: str) -> dict[str, Tensor]:
         states = {name: self.state[layer.parameter] for name, layer in self._layers.items()}
@@ -55,11 +56,19 @@ class Stepping(torch.optim.Optimizer):
         return self._made()
 
     def _made(self) -> dict[str, Tensor]:
-        at, scores, blocks = self._moment(), self._held("scores"), self._blocks
-        if blocks is None:
-            return unflagged(self.method.gate.gates(scores, at), at)
-        selection.check_finite(scores)
-        return blocks.whole(scores, at)
+        at, scores, pieces = self._moment(), self._held("scores"), self._piecewise
+        if pieces is not None:
+            selection.check_finite(scores)
+            return pieces.whole(scores, at)
+        gate = self.method.gate
+        if (
+            isinstance(gate, TopK)
+            and self._plan.plain
+            and not at.flags
+            and self._backend != "torch"
+        ):
+            return selection.select(scores, at.keep, gate.ranking)
+        return unflagged(gate.gates(scores, at), at)
 
     def _ticket_gates(self) -> dict[str, Tensor]:
         """The gates of the ticket, bool or int8, in the shapes of the parameters."""
@@ -90,7 +99,7 @@ class Stepping(torch.optim.Optimizer):
 
     def _descend_all(self, compiled: kernels.Kernels | None) -> bool:
         """Move all scores; whether a compiled loop met one that is not finite."""
-        at, wild, blocks = self._moment(), False, self._blocks
+        at, wild, pieces = self._moment(), False, self._piecewise
         simple = descent.simple(self.method, self._plan)
         for group in self.param_groups:
             for parameter in group["params"]:
@@ -106,8 +115,8 @@ class Stepping(torch.optim.Optimizer):
                     signed = bool(self.method.gate.signed)
                     wild |= not fused.descend(compiled, layer, grad, state, group, signed)
                     continue
-                if blocks is not None:
-                    blocks.descend(layer, grad, state, group, at)
+                if pieces is not None:
+                    pieces.descend(layer, grad, state, group, at)
                     continue
                 gates = self._gates.get(layer.name)
                 step = descent.gradient(
@@ -143,9 +152,9 @@ class Stepping(torch.optim.Optimizer):
             if self.refresh == 1:
                 return
         holds = self.refresh > 1 or self.method.gate.stored or self.method.gain == "inverse density"
-        blocks = None if done else self._blocks
-        if blocks is not None:
-            self._rewrite_blocks(blocks, holds)
+        pieces = None if done else self._piecewise
+        if pieces is not None:
+            self._rewrite_pieces(pieces, holds)
             return
         found = self._made()
         if holds:
@@ -153,11 +162,11 @@ class Stepping(torch.optim.Optimizer):
         if not done:
             self._layers.write(found)
 
-    def _rewrite_blocks(self, blocks: Blocks, holds: bool) -> None:
+    def _rewrite_pieces(self, pieces: Piecewise, holds: bool) -> None:
         at, scores = self._moment(), self._held("scores")
         selection.check_finite(scores)
         for name, layer in self._layers.items():
-            blocks.write(layer, scores[name], at, self._gates if holds else None)
+            pieces.write(layer, scores[name], at, self._gates if holds else None)
 
     def _rewrite_compiled(self, loops: kernels.Kernels) -> None:
         gate, scores, hints = self.method.gate, self._held("scores"), self._cuts.hints

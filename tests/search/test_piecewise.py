@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from strongticket.errors import SearchError
 from strongticket.laws import Normal
 from strongticket.networks import Network
-from strongticket.search import Frozen, MaskSearch, blocks
+from strongticket.search import Frozen, MaskSearch, piecewise
 from strongticket.search.gate import Elementwise
 from strongticket.search.gates import Above
 from strongticket.search.method import Method
@@ -47,7 +47,7 @@ def state(search: MaskSearch, model: nn.Module) -> list[Tensor]:
 
 
 def by_block(search: MaskSearch) -> bool:
-    return blocks.Blocks.of(search.method, search._plan, search._layers) is not None
+    return piecewise.Piecewise.of(search.method, search._plan, search._layers) is not None
 
 
 def test_every_elementwise_method_goes_block_by_block() -> None:
@@ -69,9 +69,9 @@ def test_blocks_change_no_bit(
     name: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as whole:
-        whole.setattr(blocks.Blocks, "of", lambda *_: None)
+        whole.setattr(piecewise.Piecewise, "of", lambda *_: None)
         wanted = state(*trained(name, **options))
-    monkeypatch.setattr(blocks, "SIZE", 64)  # 7 blocks, 8 and 2 of the three layers
+    monkeypatch.setattr(piecewise, "SIZE", 64)  # 7 blocks, 8 and 2 of the three layers
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
@@ -94,11 +94,11 @@ def test_blocks_change_no_bit(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_search_resumes_with_other_blocks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "SIZE", 128)
+    monkeypatch.setattr(piecewise, "SIZE", 128)
     search, model = trained(name, 5)
     saved = saved_and_loaded(search.state_dict())
     train(model, search, X, Y, 4)
-    monkeypatch.setattr(blocks, "SIZE", 64)
+    monkeypatch.setattr(piecewise, "SIZE", 64)
     other = mlp(12, 37, 13, 5)
     resumed = searched(name, other)
     resumed.load_state_dict(saved)
@@ -111,7 +111,7 @@ def test_a_search_resumes_with_other_blocks(name: str, monkeypatch: pytest.Monke
 def test_no_block_is_written_where_a_score_is_not_finite(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "SIZE", 64)
+    monkeypatch.setattr(piecewise, "SIZE", 64)
     search, model = trained(name, 2)
     before = [value.detach().clone() for value in model.parameters()]
     held = {n: gate.clone() for n, gate in search._gates.items()}

@@ -24,7 +24,7 @@ SIZE = 1 << 17  # entries a thread
 
 
 @dataclass(frozen=True)
-class Blocks:
+class Piecewise:
     """How the layers of a search go block by block: its gate, and what its moment is made of."""
 
     method: Method
@@ -32,7 +32,7 @@ class Blocks:
     gate: Elementwise
 
     @classmethod
-    def of(cls, method: Method, plan: Plan, layers: Layers) -> Blocks | None:
+    def of(cls, method: Method, plan: Plan, layers: Layers) -> Piecewise | None:
         """None where a gate looks at more than one score, or a layer is not plain and on the host.
 
         Some gates are of groups of weights, some gains are of whole layers.
