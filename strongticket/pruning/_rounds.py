@@ -102,7 +102,10 @@ class Rounds:
             if found["format"] != FORMAT:
                 raise KeyError("format")
         except _UNREADABLE as error:
-            raise FileError(f"{path} is no file of a lottery: {error!r}; delete it") from error
+            raise FileError(
+                f"{path} is damaged or no file of a lottery; delete it, and what it held is "
+                "trained again"
+            ) from error
         if found["run"] != self._run:
             raise FileError(
                 f"{path} is of another run: the initial weights or the arguments differ; give "
