@@ -6,19 +6,18 @@ might be, and right.
 
 from __future__ import annotations
 
-import copy
 import operator
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 from torch.nn import functional as F  # noqa: N812 - the name that everybody gives it
-from torch.nn.utils import parametrize
 
 from strongticket.errors import InputError
+from strongticket.pruning._constants import apply, call, channelwise, zeros_only
 from strongticket.pruning._spaces import Spaces, Value, read, unknown
+from strongticket.pruning._traced import Shapes, batch_size, closed, in_place, is_batch, says
 
 _CONVS = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3}
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -48,20 +47,6 @@ _BINARY: dict[Any, Callable[[Any, Any], Any]] = {
 }
 
 
-class _Shapes(fx.Interpreter):
-    """Runs the model on the example and writes down every tensor's shape."""
-
-    def __init__(self, module: fx.GraphModule) -> None:
-        super().__init__(module)
-        self.shapes: dict[fx.Node, tuple[int, ...]] = {}
-
-    def run_node(self, n: fx.Node) -> Any:
-        found = super().run_node(n)
-        if isinstance(found, Tensor):
-            self.shapes[n] = tuple(found.shape)
-        return found
-
-
 def follow(model: nn.Module, example: tuple[Any, ...]) -> Spaces:
     """The channel spaces of a model in evaluation mode; InputError where it cannot be traced."""
     try:
@@ -71,7 +56,7 @@ def follow(model: nn.Module, example: tuple[Any, ...]) -> Spaces:
             "shrink follows models that torch.fx can trace (no branch on the values or shapes of "
             f"tensors in forward), and this {type(model).__name__} stops it: {error}"
         ) from error
-    runner = _Shapes(fx.GraphModule(model, graph))
+    runner = Shapes(fx.GraphModule(model, graph))
     runner.run(*example)
     return _Follower(model, graph, runner.shapes).spaces
 
@@ -83,12 +68,12 @@ class _Follower:
         self.spaces, self.shapes = Spaces(), shapes
         self.modules = dict(model.named_modules())
         self.values: dict[fx.Node, Value] = {}
-        self.closed = _closed(model, graph)
+        self.closed = closed(model, graph)
         for node in graph.nodes:
             found = self._one(node)
             if found is not None:
                 self.values[node] = found
-                if _in_place(node, self.modules):  # whoever reads the input later reads this
+                if in_place(node, self.modules):  # whoever reads the input later reads this
                     self.values[node.args[0]] = found
 
     def _one(self, node: fx.Node) -> Value | None:
@@ -97,11 +82,11 @@ class _Follower:
         if node.op == "call_module":
             made = self._module(node)
         elif node.op in ("call_function", "call_method"):
-            if _batch_size(node):
+            if batch_size(node):
                 return None
             made = self._function(node)
         if made is None:
-            why = "output" if node.op == "output" else _says(node, self.modules)
+            why = "output" if node.op == "output" else says(node, self.modules)
             for used in node.all_input_nodes:
                 if (value := self.values.get(used)) is not None:
                     self.spaces.pin(value.space, why)
@@ -128,10 +113,10 @@ class _Follower:
         if kind in _SAME:
             return value
         if kind in _ELEMENTWISE or (kind is nn.PReLU and module.num_parameters == 1):
-            return value.with_constant(_apply(module, constant))
+            return value.with_constant(apply(module, constant))
         if kind in (*_NORMS, nn.PReLU) and value.axis == 1 and value.repeat == 1:
             self.spaces.slices.append((name, value.space))
-            return value.with_constant(_channelwise(module, constant))
+            return value.with_constant(channelwise(module, constant))
         if kind is nn.Flatten and (module.start_dim, module.end_dim) == (1, -1):
             return self._flat(value, shape)
         if len(shape) < 3 or value.axis != 1 or getattr(module, "return_indices", False):
@@ -139,7 +124,7 @@ class _Follower:
         if kind in (*_MAX_POOLS, *_ADAPTIVE_POOLS):
             return value
         if kind in _AVERAGE_POOLS:
-            return value.with_constant(_zeros_only(constant))
+            return value.with_constant(zeros_only(constant))
         return None
 
     def _layer(
@@ -182,7 +167,7 @@ class _Follower:
         """A convolution of each channel by itself: its channels are those that it reads."""
         self.spaces.slices.append((name, value.space))
         weight = module.weight.detach().double().cpu().reshape(len(value.constant), -1)
-        constant = _zeros_only(value.constant) if padded else value.constant
+        constant = zeros_only(value.constant) if padded else value.constant
         constant = torch.where((weight != 0).any(1), weight.sum(1) * constant, 0.0)
         if module.bias is not None:
             constant = constant + module.bias.detach().double().cpu()
@@ -207,12 +192,12 @@ class _Follower:
         if target in ("view", "reshape") or target is torch.reshape:
             sizes: Any = node.args[1:]
             sizes = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
-            whole = len(sizes) == 2 and sizes[1] == -1 and _is_batch(sizes[0])
+            whole = len(sizes) == 2 and sizes[1] == -1 and is_batch(sizes[0])
             return self._flat(value, shape) if whole else None
         if others:
             return None
         if target in _FUNCTIONS or target in _METHODS:
-            return value.with_constant(_call(node, value.constant))
+            return value.with_constant(call(node, value.constant))
         if target is F.dropout:
             return value
         if target in (torch.flatten, "flatten"):
@@ -223,7 +208,7 @@ class _Follower:
         if target in (*_FUNCTION_POOLS, *_FUNCTION_ADAPTIVE):
             return value
         if target in _FUNCTION_AVERAGES:
-            return value.with_constant(_zeros_only(value.constant))
+            return value.with_constant(zeros_only(value.constant))
         if target in (torch.mean, "mean"):
             axes: Any = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
             listed = [axes] if isinstance(axes, int) else axes
@@ -248,106 +233,3 @@ class _Follower:
             return None
         space = self.spaces.unite(a.space, b.space)
         return Value(space, a.axis, does(a.constant, b.constant), a.repeat)
-
-
-def _closed(model: nn.Module, graph: fx.Graph) -> dict[str, str]:
-    """Modules that cannot be cut: called twice, of shared parameters, hooked or parametrized."""
-    calls = Counter(str(node.target) for node in graph.nodes if node.op == "call_module")
-    direct = {str(node.target).rpartition(".")[0] for node in graph.nodes if node.op == "get_attr"}
-    owners: Counter[int] = Counter(id(p) for _, p in model.named_parameters(remove_duplicate=False))
-    objects = Counter(id(module) for _, module in model.named_modules(remove_duplicate=False))
-    found = {}
-    for name, module in model.named_modules(remove_duplicate=False):
-        own = list(module.parameters(recurse=False))
-        if calls[name] > 1 or (calls[name] and objects[id(module)] > 1):
-            found[name] = "is called more than once"
-        elif any(owners[id(p)] > 1 for p in own) or (name in direct and own):
-            found[name] = "shares its parameters"
-        elif parametrize.is_parametrized(module):
-            found[name] = "is parametrized"
-        elif module._forward_hooks or module._forward_pre_hooks:
-            found[name] = "has hooks (from_torch_prune removes those of torch's pruning)"
-    return found
-
-
-def _says(node: fx.Node, modules: dict[str, nn.Module]) -> str:
-    if node.op == "call_module":
-        return f"{node.target} ({type(modules[str(node.target)]).__name__})"
-    return str(getattr(node.target, "__name__", node.target))
-
-
-def _in_place(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
-    if not node.args or not isinstance(node.args[0], fx.Node):
-        return False
-    if node.op == "call_module":
-        return bool(getattr(modules[str(node.target)], "inplace", False))
-    if node.op == "call_method":
-        return str(node.target).endswith("_")
-    inplace = node.target in (operator.iadd, operator.isub, operator.imul)
-    named = getattr(node.target, "__name__", "").endswith("_")
-    return inplace or named or bool(node.kwargs.get("inplace", False))
-
-
-def _is_batch(size: Any) -> bool:
-    return isinstance(size, fx.Node) and _batch_size(size)
-
-
-def _batch_size(node: fx.Node) -> bool:
-    """Whether a node is the size of the first axis, or a shape of which only that is read."""
-    if node.op == "call_method" and node.target == "size":
-        return bool(node.args[1:] == (0,))
-    if node.op != "call_function":
-        return False
-    if node.target is operator.getitem:
-        parent = node.args[0]
-        return bool(node.args[1] == 0 and isinstance(parent, fx.Node) and _shape_of(parent))
-    return _shape_of(node) and all(
-        user.target is operator.getitem and user.args[1] == 0 for user in node.users
-    )
-
-
-def _shape_of(node: fx.Node) -> bool:
-    return bool(node.op == "call_function" and node.target is getattr and node.args[1] == "shape")
-
-
-def _zeros_only(constant: Tensor) -> Tensor:
-    return torch.where(constant == 0, constant, float("nan"))
-
-
-def _apply(module: nn.Module, constant: Tensor) -> Tensor:
-    """An elementwise module, as a copy in float64, on the constants; what is unknown stays so."""
-    with torch.no_grad():
-        return _keep_unknown(constant, copy.deepcopy(module).cpu().double()(constant.clone()))
-
-
-def _call(node: fx.Node, constant: Tensor) -> Tensor:
-    rest, options = node.args[1:], {k: v for k, v in node.kwargs.items() if k != "inplace"}
-    with torch.no_grad():
-        if node.op == "call_method":
-            found = getattr(constant.clone(), str(node.target))(*rest, **options)
-        else:
-            assert callable(node.target)
-            found = node.target(constant.clone(), *rest, **options)
-    return _keep_unknown(constant, found)
-
-
-def _keep_unknown(before: Tensor, after: Tensor) -> Tensor:
-    return torch.where(before.isnan(), float("nan"), after.double())
-
-
-def _channelwise(module: Any, constant: Tensor) -> Tensor:
-    """A norm in evaluation mode, or a PReLU of a slope a channel, on the constants."""
-
-    def wide(tensor: Tensor | None, otherwise: float) -> Tensor:
-        if tensor is None:
-            return torch.full_like(constant, otherwise)
-        return tensor.detach().double().cpu()
-
-    if isinstance(module, nn.PReLU):
-        return torch.where(constant > 0, constant, constant * wide(module.weight, 1))
-    if module.running_mean is None:
-        return torch.full_like(constant, float("nan"))  # of the batch: left alone
-    scale, shift = wide(module.weight, 1), wide(module.bias, 0)
-    spread = (wide(module.running_var, 1) + module.eps).sqrt()
-    found = (constant - wide(module.running_mean, 0)) / spread * scale + shift
-    return torch.where(scale == 0, shift, found)  # a scale of 0 makes any channel constant

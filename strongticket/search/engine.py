@@ -32,7 +32,6 @@ from strongticket.search import (
     kernels,
     outcome,
     ranks,
-    resume,
     selection,
     turn,
 )
@@ -43,7 +42,7 @@ from strongticket.search.method import Method
 from strongticket.search.partial import Frozen
 from strongticket.search.plan import Plan
 from strongticket.search.report import SearchReport, report
-from strongticket.search.stepping import Stepping
+from strongticket.search.saving import Saving
 from strongticket.search.structures import Structure, Structured
 from strongticket.search.written import Masked, live
 from strongticket.tickets import Ticket
@@ -54,7 +53,7 @@ Structures = Structured | Mapping[str, Structure | str]
 CHECK_EVERY = 100
 
 
-class MaskSearch(Stepping):
+class MaskSearch(Saving):
     """A search over masks, as an optimizer: `zero_grad`, `backward`, `step`; then `ticket`.
 
     Its state (`state[parameter]`) is the float32 `scores`, where there is momentum their
@@ -218,8 +217,7 @@ class MaskSearch(Stepping):
 
         Empty for a search that keeps what it likes.
         """
-        target = self._plan.target
-        return dict(target) if isinstance(target, Mapping) else target
+        return self._target
 
     @property
     def steps(self) -> int:
@@ -279,20 +277,7 @@ class MaskSearch(Stepping):
         (`refresh` > 1) the masks in force are, as packed bits. Raises SearchError where `ticket`
         does, and for scores or momentum that are not finite.
         """
-        self._check_here()
-        self._mend()
-        self._check_written()
-        self._layers.check_frozen()
-        selection.check_finite(self.scores())
-        selection.check_finite(self._held("momentum_buffer"), "momentum")
-        state = super().state_dict()
-        state["search"] = self._identity() | {
-            "steps": self._steps,
-            "buffers": buffers.tensors(self._model),
-        }
-        if self._steps % self.refresh:
-            state["search"]["kept"] = {n: resume.pack(mask) for n, mask in self._gates.items()}
-        return state
+        return self._saved()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Resume from `state_dict`; the model's parameters and buffers are written anew.
@@ -301,28 +286,7 @@ class MaskSearch(Stepping):
         anything in it is missing, of another shape or out of range, and SearchError if the model
         moved to another dtype or device; then nothing is changed.
         """
-        self._check_here()
-        self._layers.check_layout()
-        identity, names = self._identity(), self._layers.names
-        resume.check(state_dict, identity, self.param_groups, names, self._plan, self.method)
-        buffers.check_saved(self._model, state_dict["search"].get("buffers"))
-        super().load_state_dict({k: v for k, v in state_dict.items() if k != "search"})
-        # The base class casts to the parameter's dtype; scores stay float32.
-        for parameter, saved in resume.by_parameter(state_dict, self.param_groups):
-            self.state[parameter] = resume.restored(saved, parameter)
-        found = state_dict["search"]
-        self._steps = found["steps"]
-        buffers.restore(self._model, found["buffers"])
-        with torch.no_grad():
-            self._layers.restore(self._held("rounds"))
-        self._torn = False
-        if self._steps % self.refresh == 0:
-            self._rewrite()
-            return
-        for name, shape in self._plan.shapes.items():
-            mask = resume.unpack(found["kept"][name], shape)
-            self._gates[name] = mask.to(self._layers[name].parameter.device)
-        self._layers.write(self._gates)
+        self._resume(state_dict)
 
     def leave(self) -> dict[str, Tensor]:
         """Give the model up to another search over it; returns the buffers as they are now."""
@@ -337,37 +301,3 @@ class MaskSearch(Stepping):
         self._away = ""
         self._layers.write(self._in_force())
         buffers.restore(self._model, held)
-
-    def _check_here(self) -> None:
-        if self._away:
-            raise SearchError(f"the search cannot go on while {self._away}")
-
-    def _check_written(self) -> None:
-        self._layers.check_present(self._model)
-        self._layers.check_written(self._in_force())
-
-    def _identity(self) -> dict[str, Any]:
-        return {
-            "format": resume.FORMAT,
-            "method": self.method.name,
-            "ranking": self.method.ranking,
-            "scope": self.scope,
-            "refresh": self.refresh,
-            "keep": self.keep,
-            "settings": self._settings(),
-            "network": self.network.digest,
-        }
-
-    def _settings(self) -> dict[str, Any]:
-        found = self.method.settings() | self._plan.settings()
-        return found | ({"sample_seed": self._sample_seed} if self._sample_seed else {})
-
-    def _provenance(self) -> dict[str, Any]:
-        found: dict[str, Any] = {
-            "search": self.method.name,
-            "ranking": self.method.ranking,
-            "scope": self.scope,
-            "steps": self._steps,
-        }
-        settings = self._settings()
-        return found | {"settings": settings} if settings else found
