@@ -77,6 +77,9 @@ def to_torch_prune(model: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
         for leaf, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
             owners.setdefault(id(parameter), []).append((module, leaf))
     for name, mask in masks.items():
+        if not bool(((mask == 0) | (mask == 1)).all()):
+            raise InputError(f"masks hold 0 and 1 alone, that of {name} has others")
+    for name, mask in masks.items():
         for module, leaf in owners[id(parameters[name])]:
             torch_prune.custom_from_mask(module, leaf, mask)  # type: ignore[no-untyped-call]
     return model

@@ -103,7 +103,7 @@ class Rounds:
                 raise KeyError("format")
         except _UNREADABLE as error:
             raise FileError(
-                f"{path} is damaged or no file of a lottery; delete it, and what it held is "
+                f"{path} is no file of a lottery, or damaged; delete it, and what it held is "
                 "trained again"
             ) from error
         if found["run"] != self._run:

@@ -50,6 +50,11 @@ def reestimate(
     norms = {plain_name(n): m for n, m in plain(model).named_modules() if tracking(m)}
     if not norms:
         return 0
+    if isinstance(batches, Tensor):
+        raise InputError(
+            f"batches are a list or a loader of batches, got one tensor of shape "
+            f"{tuple(batches.shape)}; give [x], or x.split(128)"
+        )
     before = {name: [b.clone() for b in norm.buffers()] for name, norm in norms.items()}
     call = forward or (lambda batch: _call(model, batch))
     try:

@@ -6,7 +6,9 @@ superposition", NeurIPS 2020 (arXiv:2006.14769).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+import copy
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -78,9 +80,57 @@ class PerTask:
         """A ticket for each task; the model then holds the weights of the task it held before."""
         before = self._active
         found = {task: self[task].ticket() for task in list(self._searches)}
-        if before is not None:
-            self[before]
+        self._go(before)
         return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of every search, and which of them is in the model: resumes bit for bit."""
+        before, found = self._active, {}
+        for task in list(self._searches):
+            state = self[task].state_dict()
+            held = state["search"]["buffers"]  # the live model's, which the next task overwrites
+            state["search"]["buffers"] = {name: buffer.clone() for name, buffer in held.items()}
+            found[task] = state
+        self._go(before)
+        return {"tasks": found, "active": before}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Resume from `state_dict`; tasks that were not begun here are.
+
+        Raises InputError as the load of a search does, naming the task, and for a state that lacks
+        a task begun here; then all searches are as they were.
+        """
+        saved = state_dict.get("tasks") if isinstance(state_dict, Mapping) else None
+        if not isinstance(saved, Mapping) or state_dict.get("active") not in {None, *saved}:
+            raise InputError("a PerTask resumes from its own state_dict(); this one is of no such")
+        if lacking := [task for task in self._searches if task not in saved]:
+            raise InputError(f"the state lacks the tasks {lacking}, which were begun here")
+        before = copy.deepcopy(self.state_dict())
+        try:
+            for task, state in saved.items():
+                try:
+                    self[task].load_state_dict(state)
+                except InputError as error:
+                    raise InputError(f"task {task!r}: {error}") from None
+        except BaseException:
+            for task in list(self._searches):
+                if task in before["tasks"]:
+                    self[task].load_state_dict(before["tasks"][task])
+                else:
+                    self._forget(task)
+            self._go(before["active"])
+            raise
+        self._go(state_dict["active"])
+
+    def _go(self, task: Hashable | None) -> None:
+        if task is not None:
+            self[task]
+
+    def _forget(self, task: Hashable) -> None:
+        del self._searches[task]
+        self._held.pop(task, None)
+        if self._active == task:
+            self._active = None
 
     @torch.no_grad()
     def guess(self, x: Tensor) -> Hashable:
@@ -99,8 +149,7 @@ class PerTask:
             with search.evaluating():
                 chances = self._model(x).float().log_softmax(-1)
             entropies[task] = float(-(chances.exp() * chances).sum(-1).mean())
-        if before is not None:
-            self[before]
+        self._go(before)
         return min(entropies, key=lambda task: entropies[task])
 
     def _begin(self, task: Hashable) -> None:

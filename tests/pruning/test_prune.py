@@ -173,4 +173,6 @@ def test_what_does_not_fit_is_not_handed_over() -> None:
     model = mlp(10, 8, 3)
     with pytest.raises(InputError, match="no such parameter"):
         to_torch_prune(model, {"0.wait": torch.ones(8, 10)})
+    with pytest.raises(InputError, match=r"0 and 1 alone, that of 0\.weight"):
+        to_torch_prune(model, {"0.weight": torch.full_like(model[0].weight, 0.3)})
     assert not torch_prune.is_pruned(model)

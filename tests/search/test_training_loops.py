@@ -373,6 +373,7 @@ def test_statistics_are_put_back_where_there_is_no_good_batch() -> None:
     old = {name: b.clone() for name, b in model.named_buffers()}
     bad: list[tuple[Any, type[Exception], str]] = [
         ([], InputError, "one is needed at least"),
+        (x, InputError, r"got one tensor of shape .*; give \[x\]"),
         ([x, x * float("nan")], InputError, "statistics of '1' became NaN or infinite"),
         ([x, x[:, :, :2]], RuntimeError, "Kernel size can't be greater"),
     ]
