@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from strongticket.search import kernels
+from strongticket.search import gain_kernels, kernels
 from strongticket.search.kernels import Hint, Kernels
 from strongticket.search.method import Method
 from strongticket.search.selection import Cut, Ranking, check_finite, keep_count, mask
@@ -81,18 +82,29 @@ def rewrite_nested(
 ) -> None:
     """The same for the sum of nested masks of |S|; `hints` has one of each layer and level."""
     bits = {name: flat(tensor).view(np.int32) for name, tensor in scores.items()}
-    gates = {name: torch.zeros(score.numel(), dtype=torch.int8) for name, score in scores.items()}
-    keys = {name: torch.from_numpy(b & kernels.MAGNITUDE) for name, b in bits.items()}
+    found: dict[str, list[tuple[int, int]]] = {name: [] for name in bits}
     for level, density in enumerate(densities):
         keep = {name: keep_count(density, score.numel()) for name, score in scores.items()}
         own = {name: hints[f"{name} {level}"] for name in bits if f"{name} {level}" in hints}
-        for name, (key, ties) in _cuts(loops, bits, scores, False, keep, own).items():
-            every = ties < 0
-            cut = Cut(torch.tensor(key), torch.tensor(ties))
-            gates[name] += keys[name] >= key if every else mask(keys[name], cut)
+        for name, cut in _cuts(loops, bits, scores, False, keep, own).items():
+            found[name].append(cut)
         hints |= {f"{name} {level}": hint for name, hint in own.items()}
     for name, layer in layers.items():
-        layer.write(layer.effective(gates[name]))
+        _write_nested(layer, bits[name], found[name])
+
+
+def _write_nested(layer: Masked, bits: kernels.Bits, cuts: Sequence[tuple[int, int]]) -> None:
+    gains = gain_kernels.compiled()
+    if gains is not None and all(ties < 0 for _, ties in cuts):
+        least = np.array([key for key, _ in cuts], np.int32)
+        with _values(layer) as out:
+            gains.nested(bits, least, layer.frozen.numpy(), out)
+        return
+    keys, gates = torch.from_numpy(bits & kernels.MAGNITUDE), torch.zeros(bits.size)
+    for key, ties in cuts:
+        cut = Cut(torch.tensor(key), torch.tensor(ties))
+        gates += keys >= key if ties < 0 else mask(keys, cut)
+    layer.write(layer.effective(gates.to(torch.int8)))
 
 
 def _cuts(
@@ -120,21 +132,35 @@ def _cuts(
 def _write(
     loops: Kernels, layer: Masked, bits: kernels.Bits, raw: bool, key: int, ties: int
 ) -> None:
-    parameter = layer.parameter.detach()
-    frozen = layer.frozen.numpy().view(np.int32)
-    if layer.sizes is not None:
+    gains = gain_kernels.compiled()
+    if layer.sizes is None:
+        with _values(layer) as out:
+            frozen = layer.frozen.numpy().view(np.int32)
+            loops.write(bits, raw, key, ties, frozen, out.view(np.int32))
+    elif gains is not None and ties < 0:
+        size = layer.size(*map(torch.tensor, gains.total(bits, raw, key, layer.sizes.numpy())))
+        with _values(layer) as out:
+            gains.binary(bits, raw, key, layer.frozen.numpy(), np.float32(float(size)), out)
+    else:
         total, kept = loops.total(bits, raw, key, ties, layer.sizes.numpy())
         size = layer.size(torch.tensor(total), torch.tensor(kept))
-        frozen = (layer.frozen.sign() * size).numpy().view(np.int32)
+        with _values(layer) as out:
+            frozen = (layer.frozen.sign() * size).numpy().view(np.int32)
+            loops.write(bits, raw, key, ties, frozen, out.view(np.int32))
+
+
+@contextmanager
+def _values(layer: Masked) -> Iterator[Any]:
+    """An array to write all of a layer's effective weights to, the parameter's own if it can be."""
+    parameter = layer.parameter.detach()
     if parameter.is_contiguous():
-        out = parameter.view(-1).numpy().view(np.int32)
-        loops.write(bits, raw, key, ties, frozen, out)
+        yield parameter.view(-1).numpy()
         # NumPy wrote behind autograd's back: a backward pass over an older graph must notice.
         torch.autograd.graph.increment_version(layer.parameter)
-    else:
-        values = torch.empty(parameter.numel())
-        loops.write(bits, raw, key, ties, frozen, values.numpy().view(np.int32))
-        layer.write(values)
+        return
+    values = torch.empty(parameter.numel())
+    yield values.numpy()
+    layer.write(values)
 
 
 def flat(tensor: Tensor) -> Any:
