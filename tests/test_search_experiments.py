@@ -164,6 +164,10 @@ def test_methods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = methods.Result(tuple(rows), methods.claims(rows))
     stands = [ok for _, ok, _ in result.claims]
     assert stands == [True, False, True, True, True]  # 0.90 is not within two points of 0.95
+    twice = methods.claims([r for r in rows for _ in range(2)])  # intervals of width 0
+    assert [ok for _, ok, _ in twice] == [True, False, True, False, True]
+    low = methods.claims([replace(r, accuracy=0.3) for r in rows])
+    assert not low[-1][1]
     code, stored = run_main(methods, result, tmp_path, monkeypatch)
     assert code == 1
     assert len(stored) == len(jobs)
