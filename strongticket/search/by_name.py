@@ -133,7 +133,7 @@ NAMES: dict[str, Named] = {
         lambda network, a: Multicoated(
             network,
             (a.density, a.density / 4, a.density / 10),
-            a.rate(0.1),
+            a.rate(1.0),
             score_seed=a.seed,
         ),
         "of the first of three coats; the others keep a quarter and a tenth of it",
@@ -151,7 +151,7 @@ NAMES: dict[str, Named] = {
     "hard-concrete": Named(
         lambda network, a: HardConcrete(
             network,
-            a.rate(10.0),
+            a.rate(300.0),
             probability=min(a.density, 0.999),
             score_seed=a.seed,
             sample_seed=a.seed,
@@ -159,12 +159,12 @@ NAMES: dict[str, Named] = {
         "the probability at the start; the search finds its own",
     ),
     "signed-supermask": Named(
-        lambda network, a: SignedSupermask(network, a.rate(5e-3), score_seed=a.seed),
+        lambda network, a: SignedSupermask(network, a.rate(1.0), score_seed=a.seed),
         "not used: the search finds its own",
     ),
     "continuous-sparsification": Named(
         lambda network, a: ContinuousSparsification(
-            network, a.total, a.rate(0.1), rounds=min(3, a.total), score_seed=a.seed
+            network, a.total, a.rate(10.0), rounds=min(3, a.total), score_seed=a.seed
         ),
         "not used: the search finds its own",
     ),

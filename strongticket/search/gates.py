@@ -83,6 +83,9 @@ class Above(Elementwise):
 
     def of(self, name: str, score: Tensor, at: Moment) -> Tensor:
         """A bool mask."""
+        score = score.detach()
+        if score.device.type == "cpu":  # NumPy makes vector code of what compares to bool
+            return torch.from_numpy(score.numpy() >= np.float32(self.threshold))
         return score >= self.threshold
 
     def slope(self, name: str, score: Tensor, at: Moment) -> Tensor | None:
