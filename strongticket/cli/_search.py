@@ -150,6 +150,7 @@ class Search:
 
     def _find(self, data: Images, progress: Callable[[str, int, int], None]) -> Found:
         import time
+        import warnings
 
         import torch
 
@@ -157,6 +158,7 @@ class Search:
         from strongticket.laws import Normal, SignedConstant
         from strongticket.models import named
         from strongticket.networks import Network
+        from strongticket.search import CollapseWarning
         from strongticket.search.by_name import Asked, by_name
         from strongticket.search.temperature import temperature
 
@@ -229,7 +231,12 @@ class Search:
             progress(f"searching a mask: epoch {epoch + 1}", epoch + 1, self.epochs)
         found = self._accuracy(search, model, x, data)
         seconds = spent + time.perf_counter() - start
-        return Found(search.ticket(), search.report(), found, before, seconds)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", CollapseWarning)
+            ticket = search.ticket()
+        for one in said:
+            show.note(f"warning: {one.message}")
+        return Found(ticket, search.report(), found, before, seconds)
 
     def _accuracy(
         self, search: MaskSearch, model: torch.nn.Module, x: torch.Tensor, data: Images

@@ -103,6 +103,14 @@ def test_the_layers_of_the_mask_are_shown(run: Runner, tmp_path: Path) -> None:
     assert "dead units:" in shown
 
 
+def test_a_layer_that_keeps_nothing_is_said_in_words(run: Runner, tmp_path: Path) -> None:
+    options = ("--scope", "global", "--density", "0.001", "--out", tmp_path / "mask.safetensors")
+    ended = run(*SMALL, *options, "--json")
+    assert ended.code == 0
+    (line,) = [text for text in ended.err.splitlines() if "keeps nothing of" in text]
+    assert line.startswith("warning: the mask keeps nothing of layers.")
+
+
 def test_norm_statistics_are_those_of_the_ticket(
     run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
