@@ -62,9 +62,9 @@ def gradient(
     step = step.reshape(scores.shape)
     slope = method.gate.slope(layer.name, scores, at)
     if slope is not None:
-        step = step * slope
+        step *= slope
     if method.penalty is not None:
-        step = step + method.penalty.gradient(layer.name, scores, at)
+        step += method.penalty.gradient(layer.name, scores, at)
     if layer.name in at.pinned:
         step = step.masked_fill(at.pinned[layer.name] != 0, 0)
     return step

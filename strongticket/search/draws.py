@@ -43,8 +43,9 @@ def logistic(drawn: Tensor) -> Tensor:
     """
     host = _host(drawn)
     bits = drawn.view(torch.int32) if host else (drawn - (drawn >> 31 << 32)).to(torch.int32)
-    small = ((bits ^ (bits >> 31)).to(torch.float32) + 0.5) * 2.0**-32  # in (0, 1/2]
-    return (small.logit().view(torch.int32) ^ (bits & _SIGN)).view(torch.float32)
+    near = (bits ^ (bits >> 31)).to(torch.float32)
+    logit = near.add_(0.5).mul_(2.0**-32).logit_()  # of numbers in (0, 1/2]
+    return logit.view(torch.int32).bitwise_xor_(bits & _SIGN).view(torch.float32)
 
 
 def _host(drawn: Tensor) -> bool:

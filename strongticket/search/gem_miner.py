@@ -77,7 +77,7 @@ class Norm(Penalty):
         """Elementwise; scores are >= 0."""
         each = score * (2.0 * self.weight) if self.power == 2 else torch.ones_like(score)
         each = each if self.power == 2 else each * self.weight
-        return each * as_numbers(at.flags[name]) if name in at.flags else each
+        return each.mul_(as_numbers(at.flags[name])) if name in at.flags else each
 
 
 class GemMiner(MaskSearch):

@@ -41,8 +41,7 @@ class Draw(Elementwise):
 
     def slope(self, name: str, score: Tensor, at: Moment) -> Tensor:
         """The derivative of the probability."""
-        chance = score.sigmoid()
-        return chance * (1 - chance)
+        return _bell(score.sigmoid())
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class Sigmoid(Elementwise):
 
     def of(self, name: str, score: Tensor, at: Moment) -> Tensor:
         """Soft gates."""
-        return (score * self.heating.at(at.step)).sigmoid() / _sigmoid(self.initial)
+        return (score * self.heating.at(at.step)).sigmoid_().div_(_sigmoid(self.initial))
 
     def ticket(self, scores: Tensors, at: Moment, gates: Tensors) -> dict[str, Tensor]:
         """1[S > 0]."""
@@ -140,7 +139,8 @@ class HardConcreteGate(Elementwise):
     def of(self, name: str, score: Tensor, at: Moment) -> Tensor:
         """One draw of soft gates."""
         noise = draws.logistic(sampled(name, score, at))
-        return self._stretched(((noise + score) / self.temperature).sigmoid()).clamp(0, 1)
+        concrete = noise.add_(score).div_(self.temperature).sigmoid_()
+        return self._stretched(concrete).clamp_(0, 1)
 
     def ticket(self, scores: Tensors, at: Moment, gates: Tensors) -> dict[str, Tensor]:
         """The gates without noise, rounded."""
@@ -154,12 +154,13 @@ class HardConcreteGate(Elementwise):
     def slope(self, name: str, score: Tensor, at: Moment) -> Tensor:
         """The derivative of the gate in force, from the gate itself: noise is drawn once."""
         gate = at.gates[name] if name in at.gates else self.of(name, score, at)
-        open_ = (gate * (1 - gate)).sign()  # 1 where it is not clipped, else 0
-        concrete = (gate - self.low) / (self.high - self.low)
-        return concrete * (1 - concrete) * ((self.high - self.low) / self.temperature) * open_
+        inside = _bell(gate).sign_()  # 1 where it is not clipped, else 0
+        wide = self.high - self.low
+        concrete = (gate - self.low).div_(wide)
+        return _bell(concrete).mul_(wide / self.temperature).mul_(inside)
 
     def _stretched(self, concrete: Tensor) -> Tensor:
-        return concrete * (self.high - self.low) + self.low
+        return concrete.mul_(self.high - self.low).add_(self.low)
 
 
 @dataclass(frozen=True)
@@ -174,8 +175,7 @@ class OpenGates(Penalty):
     def gradient(self, name: str, score: Tensor, at: Moment) -> Tensor:
         """Elementwise."""
         shift = self.gate.temperature * math.log(-self.gate.low / self.gate.high)
-        chance = (score - shift).sigmoid()
-        return chance * (1 - chance) * self.weight
+        return _bell((score - shift).sigmoid_()).mul_(self.weight)
 
 
 def sampled(name: str, score: Tensor, at: Moment) -> Tensor:
@@ -186,8 +186,13 @@ def sampled(name: str, score: Tensor, at: Moment) -> Tensor:
 
 
 def _heated_slope(score: Tensor, beta: float) -> Tensor:
-    warm = (score * beta).sigmoid()
-    return warm * (1 - warm) * beta
+    return _bell((score * beta).sigmoid_()).mul_(beta)
+
+
+def _bell(chance: Tensor) -> Tensor:
+    """The product with 1 minus itself, as a new tensor."""
+    # Here and above new tensors are worked on in place: steps wait for memory.
+    return (1 - chance).mul_(chance)
 
 
 def _sigmoid(x: float) -> float:
