@@ -1,6 +1,6 @@
 """How much a step of every search method costs beside plain dense training.
 
-    python experiments/benchmarks/search_methods.py [--quick]
+    python experiments/benchmarks/search_steps.py [--quick]
 
 One process, one torch thread, CPU time of the process. The methods take turns, round by round and
 every other round backwards, and each row is the median of its rounds; the ratio is the median of
