@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 BINS = 1 << 16
 MAGNITUDE = 0x7FFFFFFF
 INFINITY = 0x7F800000  # the key of infinity; those of NaN are larger
+_FEW = 1 << 10  # keys to either side that a window always has
 _ENDS = 0x80  # bins of keys with an exponent of all ones, at either end
 
 Bits = NDArray[np.int32]
@@ -66,14 +67,39 @@ class Kernels:
 
 @dataclass(frozen=True)
 class Hint:
-    """Where the cut was last time, and how far from there to look first: speed, nothing else."""
+    """Where the cut was last time, and how far from there to look first: speed, nothing else.
+
+    `key`: of that cut. `reach`: to either side, in the scores' own units, for about zero the keys
+    of two near scores are millions apart; None where only one cut is known.
+    """
 
     key: int
-    width: int = 1 << 15
+    reach: float | None = None
 
     def moved(self, key: int) -> Hint:
         """The hint for the next time: four times the last move to either side."""
-        return Hint(key, min(max(4 * abs(key - self.key), 1 << 10), 1 << 15))
+        return Hint(key, 4 * abs(_score(key) - _score(self.key)))
+
+    def window(self) -> tuple[int, int]:
+        """The keys, both included, among which the next cut is looked for; some at least."""
+        score = _score(self.key)
+        reach = abs(score) / 256 if self.reach is None else self.reach
+        low = min(_key(score - reach), self.key - _FEW)
+        high = max(_key(score + reach), self.key + _FEW)
+        return max(low, -INFINITY), min(high, INFINITY)
+
+
+def _score(key: int) -> float:
+    """The score of a raw key; of a magnitude's key, the magnitude."""
+    size = float(np.int32(abs(key)).view(np.float32))
+    return -size if key < 0 else size
+
+
+def _key(score: float) -> int:
+    """The raw key of a score, rounded to float32."""
+    largest = float(np.finfo(np.float32).max)
+    bits = int(np.float32(min(abs(score), largest)).view(np.int32))
+    return -bits if score < 0 else bits
 
 
 def cut(
@@ -119,8 +145,7 @@ def _near(
     hint: Hint,
 ) -> tuple[Bits, int] | None:
     """Keys near the hint, all ties of the cut among them, and how many are kept; or None."""
-    low = max(hint.key - hint.width, -INFINITY)
-    high = min(hint.key + hint.width, INFINITY)
+    low, high = hint.window()
     room = np.empty(sum(bits.size for bits in arrays) // 64 + 1024, np.int32)
     above = filled = peak = 0
     for bits in arrays:

@@ -82,7 +82,7 @@ def turn(
     assert plain is not None
     raw = ranking == "raw"
     ranked = pools(keep, list(layers))
-    windows = {pool[0]: _window(cuts.hints[pool[0]]) for pool in ranked}
+    windows = {pool[0]: cuts.hints[pool[0]].window() for pool in ranked}
     moved: dict[str, _Moved] = {}
     for pool in ranked:
         for name in pool:
@@ -106,12 +106,6 @@ def turn(
         some = {name: layers[name] for name in pool}
         each = {pool[0]: count} if isinstance(keep, Mapping) else count
         fused.rewrite(plain, some, scores, each, ranking, cuts.hints)
-
-
-def _window(hint: Hint) -> tuple[int, int]:
-    """The keys among which the next cut is looked for."""
-    low = max(hint.key - hint.width, -kernels.INFINITY)
-    return low, min(hint.key + hint.width, kernels.INFINITY)
 
 
 class _Moved:

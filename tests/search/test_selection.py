@@ -81,8 +81,8 @@ def test_what_runs_on_a_device_gives_the_same_masks(
 
 
 @pytest.mark.parametrize("ranking", RANKINGS)
-@pytest.mark.parametrize("width", [0, 1, 1 << 10, 1 << 15, 1 << 30])
-def test_a_hint_changes_nothing(width: int, ranking: Ranking) -> None:
+@pytest.mark.parametrize("reach", [None, 0.0, 1e-42, 1e-3, 1.0, 1e38])
+def test_a_hint_changes_nothing(reach: float | None, ranking: Ranking) -> None:
     for name in ("normal", "constant", "few values", "log-uniform", "extremes", "one"):
         scores = CASES[name]
         for keep in {1, -(-scores.size // 3), scores.size}:
@@ -90,8 +90,8 @@ def test_a_hint_changes_nothing(width: int, ranking: Ranking) -> None:
             least = np.abs(scores)[wanted] if ranking == "abs" else scores[wanted]
             bits = int(least.min().view(np.int32))
             near = bits if bits >= 0 else -(bits & 0x7FFFFFFF)  # where the cut is
-            for key in (near, near + width, near - 1, 0, 0x7F800000):
-                hint = kernels.Hint(key, width)
+            for key in (near, near + 5000, near - 1, 0, -near, 0x7F7FFFFF):
+                hint = kernels.Hint(key, reach)
                 (mask,) = compiled_masks([scores], keep, ranking, hint)
                 np.testing.assert_array_equal(mask, wanted)
 
@@ -114,10 +114,20 @@ def test_a_hint_hides_no_score_that_is_not_finite(bad: float, ranking: Ranking) 
 
 
 def test_a_hint_follows_the_cut() -> None:
-    hint = kernels.Hint(1000).moved(2000)
-    assert (hint.key, hint.width) == (2000, 4000)
-    assert hint.moved(2001).width == 1 << 10
-    assert hint.moved(1 << 30).width == 1 << 15
+    def key(score: float) -> int:
+        return int(np.float32(score).view(np.int32))
+
+    hint = kernels.Hint(key(0.5)).moved(key(0.75))
+    assert hint == kernels.Hint(key(0.75), 1.0)
+    assert hint.window() == (-key(0.25), key(1.75))
+    assert kernels.Hint(-key(0.5), 1.0).window() == (-key(1.5), key(0.5))
+    still = hint.moved(hint.key)
+    assert still.window() == (hint.key - 1024, hint.key + 1024)
+    # About zero a small reach is many keys, and a window never leaves the finite ones.
+    assert kernels.Hint(0, 1e-6).window() == (-key(1e-6), key(1e-6))
+    assert kernels.Hint(0x7F7FFFFF, 3e38).window()[1] == 0x7F800000
+    low, high = kernels.Hint(key(0.5)).window()
+    assert (low, high) == (key(0.5 - 0.5 / 256), key(0.5 + 0.5 / 256))
 
 
 @given(
