@@ -40,6 +40,10 @@ OBJECTIVES: dict[str, Objective] = {
     "best": subsetsum.best,
 }
 TWO_LAYERS = "two layers"
+NAMES = {
+    "within": "the first within reach",
+    "best": "nearest",
+}  # where an objective says too little
 MASS = 6.0  # what the theorem's widths allow the selected weights to weigh, in row sums
 
 
@@ -316,7 +320,7 @@ def plot(result: Result, path: Path) -> None:
                 np.median([getattr(b, name) for b in result.built if b.how == how and b.depth == d])
                 for d in depths
             ]
-            label = "two layers for one" if how == TWO_LAYERS else f"copies, {how}"
+            label = "two layers for one" if how == TWO_LAYERS else f"copies, {NAMES.get(how, how)}"
             if how == "lightest" and len(hows) == 2:
                 label = "copies"
             style = "k--" if how == TWO_LAYERS else "-"

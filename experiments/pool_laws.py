@@ -322,9 +322,9 @@ def plot(result: Result, path: Path) -> None:
         x = [2.0**p.power for p in mine]
         slope = result.slopes[i]
         rate = (
-            f"ε^-({slope.slope:.2f} ± {slope.half:.2f})"
+            rf"$\varepsilon^{{-{slope.slope:.2f} \pm {slope.half:.2f}}}$"
             if rule in ("near", "product")
-            else f"{slope.slope:.1f} ± {slope.half:.1f} a bit"
+            else f"{slope.slope:.1f} ± {slope.half:.1f} neurons a bit"
         )
         for axes in (left, right) if rule in ("greedy", "sums") else (left,):
             axes.plot(
@@ -344,7 +344,13 @@ def plot(result: Result, path: Path) -> None:
         ylim=(0.05, None),
     )
     left.legend(fontsize=7, loc="lower right")
-    right.set(xscale="log", xlabel="1/ε, accuracy of one weight", ylim=(0, None))
+    right.set(
+        xscale="log",
+        xlabel="1/ε, accuracy of one weight",
+        ylabel="random neurons read (median), linear scale",
+        ylim=(0, None),
+    )
+    right.plot([], [], ":", color="0.3", label="proved to suffice with probability 1/2")
     right.legend(fontsize=7, loc="upper left")
     for axes in (left, right):
         axes.set_xscale("log", base=2)

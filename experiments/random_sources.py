@@ -280,17 +280,21 @@ def plot(result: Result, path: Path) -> None:
         scale = -anchor.least * math.log(1 - anchor.kappa) if anchor.kappa < 1 else math.nan
         fine = np.geomspace(anchor.kappa, 0.995, 100)
         left.loglog(fine, scale / -np.log(1 - fine), ":", color=colour)
-    left.plot([], [], "k-", label=r"$n(1)/\kappa$: R1 with $\kappa p$")
-    left.plot([], [], "k:", label=r"$\propto 1/\ln(1/(1-\kappa))$")
-    left.set(xlabel=r"density $\kappa$ of the source", ylabel="least n, all targets, 9 draws in 10")
+    left.plot([], [], "k-", label=r"$n(1)/\kappa$: the rate of R1 with $\kappa p$")
+    left.plot([], [], "k:", label=r"$\propto 1/\ln(1/(1-\kappa))$, through the thinnest")
+    left.set(xlabel=r"density $\kappa$ of the source", ylabel="least n that serves 9 draws in 10")
     left.legend(fontsize=8)
     x = [r.kappa for r in result.realised]
     right.plot(x, [r.realised for r in result.realised], "o", label="measured")
-    right.plot(x, [r.exact for r in result.realised], "-", label="independent pairs, exactly")
-    right.plot(x, [r.bound for r in result.realised], "--", label=r"$1 - E(1-\kappa)^\rho$")
-    right.set(xlabel=r"density $\kappa$ of the source", ylabel="sources that realise every edge")
     if result.realised:
-        right.set_title(f"E = {result.realised[0].pairs}, rho = {result.realised[0].rho}", size=9)
+        edges, rho = result.realised[0].pairs, result.realised[0].rho
+        fine = np.linspace(0, 1, 201)
+        missed = (1 - fine) ** rho
+        right.plot(fine, (1 - missed) ** edges, "-", label="independent edges, exactly")
+        bound = np.maximum(0, 1 - edges * missed)
+        right.plot(fine, bound, "--", label=r"$1 - E(1-\kappa)^\rho$")
+        right.set_title(rf"$E = {edges}$ edges of the target, $\rho = {rho}$ copies", size=9)
+    right.set(xlabel=r"density $\kappa$ of the source", ylabel="fraction of sources with all edges")
     right.legend(fontsize=8)
     figure.savefig(path, dpi=120, metadata={"Software": None})
     pyplot.close(figure)

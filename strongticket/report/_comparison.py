@@ -14,6 +14,9 @@ from strongticket.files import ready, write_whole
 from strongticket.theorems import Asked, Shape, Theorem
 
 EPSILONS = tuple(10.0 ** (-k / 4) for k in range(2, 17))
+COLOURS = (*(f"C{i}" for i in range(10)), "black", "darkgoldenrod", "navy")
+MARKERS = "osD^vPX*<>phd8H"
+DASHES = ("-", "--", ":", "-.")
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,28 @@ def comparison(
     return sorted(found, key=lambda line: (line.asked is None, line.asked and line.asked.weights))
 
 
+def styles(keys: Sequence[str]) -> list[dict[str, Any]]:
+    """A colour a paper, a marker a curve, and dashes for the further theorems of a paper.
+
+    A paper is what stands before the first underscore of a key.
+    """
+    papers: dict[str, list[str]] = {}
+    for key in keys:
+        papers.setdefault(key.partition("_")[0], []).append(key)
+    order = list(papers)
+    found = []
+    for i, key in enumerate(keys):
+        paper = key.partition("_")[0]
+        found.append(
+            {
+                "color": COLOURS[order.index(paper) % len(COLOURS)],
+                "marker": MARKERS[i % len(MARKERS)],
+                "linestyle": DASHES[papers[paper].index(key) % len(DASHES)],
+            }
+        )
+    return found
+
+
 def comparison_figure(
     theorems: Sequence[Theorem],
     shape: Shape,
@@ -94,15 +119,15 @@ def comparison_figure(
     if not curves:
         raise InputError("none of these theorems gives a number for such a target")
     last = sorted(curves, key=lambda key: curves[key][-1][1], reverse=True)
-    for k, key in enumerate(last):
-        style = ("-", "--", ":", "-.")[k // 10 % 4]
-        axes.plot(*zip(*curves[key], strict=True), style, marker=".", label=key)
-    axes.axhline(shape.weights, color="black", linewidth=0.8, label="weights of the target")
+    for key, style in zip(last, styles(last), strict=True):
+        axes.plot(*zip(*curves[key], strict=True), lw=1.2, ms=4, label=key, **style)
+    axes.axhline(shape.weights, color="0.6", linewidth=1.5, label="weights of the target")
     axes.set(xscale="log", yscale="log", xlabel="epsilon", ylabel="random weights")
     axes.invert_xaxis()
     widths = "-".join(map(str, shape.widths))
-    axes.set_title(f"what each theorem asks for: target {widths}, norms at most 1, delta {delta:g}")
-    figure.legend(loc="outside right upper", fontsize=7)
+    title = f"what each theorem asks for\ntarget {widths}, norms at most 1, delta {delta:g}"
+    axes.set_title(title, fontsize=10)
+    figure.legend(loc="outside right upper", fontsize=7, handlelength=4)
     image = io.BytesIO()
     figure.savefig(image, metadata={"Software": None})
     return write_whole(path, image.getvalue())
