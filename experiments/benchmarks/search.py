@@ -192,7 +192,7 @@ def selection(config: Config) -> dict[str, float]:
     scores = torch.randn(config.weights, generator=torch.Generator().manual_seed(0))
     bits = scores.numpy().view("int32")
     loops, keep = kernels.compiled(), config.weights // 2
-    calls = {"torch": lambda: void(select({"scores": scores}, keep)["scores"])}
+    calls = {"torch": lambda: void(select({"scores": scores}, keep, backend="torch")["scores"])}
     if loops is not None:
         out, ready = torch.zeros(config.weights).numpy().view("int32"), loops
 
