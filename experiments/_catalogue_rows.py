@@ -24,9 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from torch import nn
 
-from strongticket import Ball, Box, Target
+from strongticket import Ball, Box, Target, Ticket
 from strongticket.construct import quantized
 from strongticket.datasets import Images, digits, idx_folder
 from strongticket.errors import ClaimError, InputError, ReachError, StrongticketError, WidthError
@@ -38,6 +37,7 @@ from strongticket.verify import agreement, attack, certify
 
 DELTA, SEED = 0.01, 0
 TESTED, BATCH = 2000, 200  # test images, at most; and at a time
+HELD = 10**8  # values of one layer, all images of a batch together
 PARTIAL = ".partial.json"
 BY_KEY: Mapping[str, Theorem] = {theorem.key: theorem for theorem in THEOREMS}
 FOLDERS = ("mnist", "fashion-mnist")
@@ -188,35 +188,54 @@ def inputs(case: Case, data: Images) -> Images:
     return replace(data, test_x=data.test_x * unit) if case.unit else data
 
 
-def pruned_accuracy(module: nn.Module, data: Images) -> float:
-    """Test accuracy of a pruned random network, its kept weights alone multiplied out.
+def pruned_accuracy(ticket: Ticket, data: Images) -> float:
+    """Test accuracy of a pruned random network of ReLUs, its kept weights alone multiplied out.
 
-    That is `training.accuracy` with sparse matrices in place of dense ones, which would be hundreds
-    of thousands of neurons wide.
+    That is `training.accuracy` of `ticket.compact()` with sparse matrices in place of dense ones,
+    which would be hundreds of thousands of neurons wide.
     """
-    layers, width = [], data.test_x.shape[1]
-    for layer in module.layers:  # type: ignore[union-attr]
-        layers.append(sparse_layer(layer, width))
-        width = layers[-1][0].shape[0]
+    layers, read = sparse_layers(ticket)
+    batch = max(1, min(BATCH, HELD // max(weight.shape[0] for weight, _ in layers)))
     hits = 0
-    for low in range(0, len(data.test_x), BATCH):
-        y = data.test_x[low : low + BATCH].T
+    for low in range(0, len(data.test_x), batch):
+        y = data.test_x[low : low + batch, read].T
         for i, (weight, bias) in enumerate(layers):
             y = weight @ (np.maximum(y, 0) if i else y) + bias[:, None]
-        hits += int((y.argmax(0) == data.test_y[low : low + BATCH]).sum())
+        hits += int((y.argmax(0) == data.test_y[low : low + batch]).sum())
     return hits / len(data.test_x)
 
 
-def sparse_layer(layer: nn.Module, width: int) -> tuple[Any, NDArray[np.float32]]:
-    """The kept weights (outputs, inputs) of a layer of a compact ticket, and its biases."""
-    if not isinstance(layer, nn.Linear):  # one kept input a neuron
-        index, scale, bias = (getattr(layer, name) for name in ("index", "scale", "bias"))
-        entries = scale.numpy(), (np.arange(len(index)), index.numpy())
-        return sparse.csr_array(entries, shape=(len(index), width)), bias.numpy()
-    weight = sparse.csr_array(layer.weight.numpy())
-    return weight, np.zeros(
-        weight.shape[0], np.float32
-    ) if layer.bias is None else layer.bias.numpy()
+def sparse_layers(
+    ticket: Ticket,
+) -> tuple[list[tuple[Any, NDArray[np.float32]]], NDArray[np.int64]]:
+    """Each layer's kept weights (outputs, inputs) and biases, and the inputs that are read.
+
+    Neurons that no kept weight reads are left out.
+    """
+    architecture = ticket.network.architecture
+    widths = architecture.widths  # type: ignore[union-attr]
+    layers = []
+    read = np.arange(widths[-1])
+    for i in range(len(widths) - 2, -1, -1):
+        name = f"layers.{i}.weight"
+        rows, columns = np.divmod(ticket.mask[name].indices(), widths[i])
+        wanted = np.full(widths[i + 1], -1, np.int32)
+        wanted[read] = np.arange(read.size, dtype=np.int32)
+        rows = wanted[rows]
+        weights, kept = ticket.kept_weights(name), rows >= 0
+        rows, columns, weights = rows[kept], columns[kept], weights[kept]
+        bias = np.zeros(widths[i + 1], np.float32)
+        if architecture.biases[i]:  # type: ignore[union-attr]
+            name = f"layers.{i}.bias"
+            bias[ticket.mask[name].indices()] = ticket.kept_weights(name)
+        bias = bias[read]
+        found = np.zeros(widths[i], np.bool_)
+        found[columns] = True
+        read = np.flatnonzero(found)
+        slots = np.cumsum(found, dtype=np.int32) - 1
+        shape = len(bias), read.size
+        layers.append((sparse.csr_array((weights, (rows, slots[columns])), shape=shape), bias))
+    return layers[::-1], read
 
 
 def correct(target: Target, data: Images) -> float:
@@ -257,7 +276,7 @@ def measure(
         found = attack(ticket, target, starts=20, steps=20, seed=SEED, layers=certificate.layers)
         settled = agreement(certificate, data.test_x).certified
         row = replace(row, attack=found.distance, settled=settled)
-        row = replace(row, after=pruned_accuracy(ticket.compact(), data))
+        row = replace(row, after=pruned_accuracy(ticket, data))
         with tempfile.TemporaryDirectory(dir=out) as spare:
             file = certificate.save(Path(spare) / "proof.json")
             clock.lap()

@@ -53,7 +53,7 @@ class Config:
     """only rows whose name matches this pattern, say mnist_* or digits_kumar2025_*"""
     gib: float = 4.0
     """memory of a row"""
-    seconds: float = 120.0
+    seconds: float = 360.0
     """processor time of a row"""
     quick: bool = False
     """digits, eight hidden neurons, in this process"""

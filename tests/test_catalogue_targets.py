@@ -162,17 +162,22 @@ def test_prepared_targets() -> None:
     assert np.linalg.norm(unit.test_x, axis=1).max() <= 1
 
 
-def test_pruned_networks_are_multiplied_out_as_they_are() -> None:
+def test_pruned_networks_are_multiplied_out_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sparse products against torch's, on labels that few networks get right."""
     rng = np.random.default_rng(0)
     network = Network.mlp((3, 40, 9, 4), biases=True, laws=Uniform(), seed=1)
     bits = {p.name: rng.random(p.shape) < 0.4 for p in network.parameters}
     bits["layers.0.weight"] &= np.arange(3) == np.arange(40)[:, None] % 3  # one input a neuron
-    module = Ticket(network, Mask.dense(bits)).compact()
+    bits["layers.1.weight"][:, 5] = False  # a neuron that nothing reads
+    ticket = Ticket(network, Mask.dense(bits))
+    module = ticket.compact()
     x = rng.random((500, 3), np.float32)
     images = replace(rows.digits(), test_x=x, test_y=rng.integers(0, 4, 500))
     assert {type(layer).__name__ for layer in module.layers} == {"GatherScale", "Linear"}
-    assert rows.pruned_accuracy(module, images) == accuracy(module, images)
+    assert rows.sparse_layers(ticket)[0][0][0].shape[0] < 40
+    assert rows.pruned_accuracy(ticket, images) == accuracy(module, images)
+    monkeypatch.setattr(rows, "HELD", 80)  # two images at a time
+    assert rows.pruned_accuracy(ticket, images) == accuracy(module, images)
 
 
 def test_bad_input(tmp_path: Path) -> None:
