@@ -23,6 +23,11 @@ _IDX = {
 }
 
 
+def holds_idx(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder has the training images of such a data set, itself or below."""
+    return any(_begun(place) for place in _places(Path(folder)))
+
+
 def idx_folder(folder: str | os.PathLike[str]) -> Images:
     """MNIST or Fashion-MNIST from a folder with the four original idx files, gzipped or not.
 
@@ -32,10 +37,8 @@ def idx_folder(folder: str | os.PathLike[str]) -> Images:
     root = Path(folder)
     if not root.is_dir():
         raise InputError(f"no data folder {root}; give the folder with {_IDX['train_x']}[.gz]")
-    places = [root, root / "MNIST" / "raw", root / "FashionMNIST" / "raw", root / "raw"]
-    places += [root / "mnist"]
-    for place in places:
-        if any((place / f"{_IDX['train_x']}{end}").is_file() for end in ("", ".gz")):
+    for place in _places(root):
+        if _begun(place):
             arrays = {key: _read_idx(place, name) for key, name in _IDX.items()}
             _check(place, arrays)
             return Images(
@@ -49,6 +52,15 @@ def idx_folder(folder: str | os.PathLike[str]) -> Images:
         f"{root} holds no {_IDX['train_x']} or {_IDX['train_x']}.gz; give the folder with the four "
         "original idx files"
     )
+
+
+def _places(root: Path) -> tuple[Path, ...]:
+    below = ("MNIST/raw", "FashionMNIST/raw", "raw", "mnist")
+    return root, *(root / name for name in below)
+
+
+def _begun(place: Path) -> bool:
+    return any((place / f"{_IDX['train_x']}{end}").is_file() for end in ("", ".gz"))
 
 
 def _flat(images: NDArray[np.uint8]) -> NDArray[np.float32]:

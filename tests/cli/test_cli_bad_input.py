@@ -384,7 +384,10 @@ SEARCHES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "too few outputs": (("--model", "mlp-64-5-3"), ("3 outputs", "10 classes")),
     "no scope": (("--method", "gem-miner", "--scope", "global"), ("gem-miner has no scope",)),
     "seed -1": (("--seed", "-1"), ("seed must be an integer",)),
-    "no data": (("--data", "none"), ("no data folder none", "train-images-idx3-ubyte")),
+    "no data": (
+        ("--data", "none"),
+        ("no data folder none", "train-images-idx3-ubyte", "data_batch_1"),
+    ),
     "wrong data": (("--data", "wrong"), ("wrong holds no train-images-idx3-ubyte",)),
     "cut data": (("--data", "cut"), ("is truncated", "needed", "came")),
 }
