@@ -106,9 +106,9 @@ class Bench:
         "rearranged": each kept connection with its initial value at another place of its layer.
         """
         lenet, one = self.setting.lenet(), found.rounds[index]
-        path = self.seed_folder(seed) / f"{name.replace(' ', '-')}-{index:03d}.json"
+        path = self.record(name, index, seed)
         if path.exists():
-            return _history(path)
+            return history(path)
         masks, start = one.masks, found.initial
         if name == "one shot":
             masks = one_shot(found.rounds[0], found.initial, one.kept)
@@ -118,12 +118,17 @@ class Bench:
             masks, start = rearranged(masks, found.initial, seed + OTHER)
         else:
             raise InputError(f"a control is one of {CONTROLS}, got {name!r}")
-        history = retrain(lenet.model(seed), start, masks, lenet.trainer(self.data, seed))
-        write_whole(path, json.dumps(history.spec()).encode())
-        return history
+        made = retrain(lenet.model(seed), start, masks, lenet.trainer(self.data, seed))
+        write_whole(path, json.dumps(made.spec()).encode())
+        return made
+
+    def record(self, name: str, index: int, seed: int) -> Path:
+        """The file of what is trained beside round `index`."""
+        return self.seed_folder(seed) / f"{name.replace(' ', '-')}-{index:03d}.json"
 
 
-def _history(path: Path) -> History:
+def history(path: Path) -> History:
+    """A training out of its file."""
     try:
         return History.from_spec(json.loads(read_whole(path)))
     except (ValueError, InputError) as error:

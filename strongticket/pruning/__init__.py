@@ -8,6 +8,8 @@ from strongticket.pruning._shrink import Size as Size
 from strongticket.pruning._shrink import shrink as shrink
 from strongticket.pruning._states import load_state as load_state
 from strongticket.pruning._states import state_of as state_of
+from strongticket.pruning.actions import kept_start as kept_start
+from strongticket.pruning.actions import pruned_values as pruned_values
 from strongticket.pruning.criteria import CRITERIA as CRITERIA
 from strongticket.pruning.criteria import criterion as criterion
 from strongticket.pruning.iterative import Lottery as Lottery

@@ -1,4 +1,4 @@
-"""Pruned weights stay zero, whoever trains."""
+"""Pruned weights stay zero, or what they are set to, whoever trains."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def hold(
     optimizer: torch.optim.Optimizer,
     masks: Mapping[str, Tensor],
     *,
+    values: Mapping[str, Tensor] | None = None,
     write_each_step: bool = True,
 ) -> Iterator[None]:
     """Within the context, weights outside of `masks` are zero, also after ``optimizer.step()``.
@@ -28,13 +29,18 @@ def hold(
     of the parameter's shape) is zeroed too. Works with any ``torch.optim.Optimizer`` of the
     model's parameters; with a gradient scaler, and where gradients are clipped in between.
 
-    An elementwise optimizer (SGD, Adam) leaves a weight at 0 whose gradient and momentum are 0:
-    then ``write_each_step=False`` saves the writing after each step.
+    `values`, of the parameters' shapes, are what the weights outside of `masks` hold in place of
+    zero; their entries inside of the masks are not used.
 
-    Raises InputError for a mask that fits no parameter.
+    An elementwise optimizer (SGD, Adam) leaves a weight at 0 whose gradient and momentum are 0:
+    then ``write_each_step=False`` saves the writing after each step. With weight decay that holds
+    of zeros only: `values` other than zero then need the writing.
+
+    Raises InputError for a mask, or a value, that fits no parameter.
     """
     named = dict(named_parameters(model))
     pairs: list[tuple[nn.Parameter, Tensor]] = []
+    held: dict[nn.Parameter, Tensor] = {}
     for name, mask in masks.items():
         if name not in named or named[name].shape != mask.shape:
             came = tuple(named[name].shape) if name in named else "no such parameter"
@@ -43,6 +49,14 @@ def hold(
             )
         parameter = named[name]
         pairs.append((parameter, mask.to(parameter.device, parameter.dtype)))
+        if values is not None:
+            if name not in values or values[name].shape != mask.shape:
+                came = tuple(values[name].shape) if name in values else "none of that name"
+                raise InputError(
+                    f"values must have {name} of shape {tuple(mask.shape)}, got {came}"
+                )
+            value = values[name].detach().to(parameter.device, parameter.dtype)
+            held[parameter] = value.masked_fill(mask.to(parameter.device) != 0, 0)
 
     def zero_states() -> None:
         for parameter, mask in pairs:
@@ -59,6 +73,8 @@ def hold(
     def after(*_: Any) -> None:
         for parameter, mask in pairs:
             parameter.mul_(mask)
+            if parameter in held:
+                parameter.add_(held[parameter])
 
     after()
     zero_states()

@@ -26,8 +26,8 @@ class Trainer:
 
     The iterations from `start` to before `stop` (None: the recipe's steps) are run with a fresh
     optimizer; `stop` may lie beyond the recipe's end, where the last rate stays. Masked weights
-    are exactly zero after every step. `seed` orders the data, and draws dropout; torch's own
-    generator is left alone.
+    are exactly zero after every step, or exactly what `values` has for them, by parameter name.
+    `seed` orders the data, and draws dropout; torch's own generator is left alone.
 
     Raises SearchError if a loss is not finite, InputError if the model has nothing to train.
     """
@@ -36,6 +36,7 @@ class Trainer:
     recipe: Recipe
     seed: int = 0
     progress: Callable[[int, int], None] | None = field(default=None, repr=False)
+    values: Mapping[str, Tensor] | None = field(default=None, repr=False)
 
     def __call__(
         self,
@@ -59,7 +60,10 @@ class Trainer:
             stack.enter_context(torch.random.fork_rng(devices=gpus))
             torch.manual_seed(philox.stream(f"training {self.seed}", str(start)) >> 1)
             if masks:
-                stack.enter_context(hold(model, optimizer, masks, write_each_step=False))
+                write = self.values is not None and recipe.weight_decay != 0
+                stack.enter_context(
+                    hold(model, optimizer, masks, values=self.values, write_each_step=write)
+                )
             self._evaluate(model, start, start == stop, found)
             model.train()
             for step, (x, y) in zip(range(start, stop), self._batches(start), strict=False):
