@@ -38,6 +38,7 @@ from strongticket.verify import agreement, attack, certify
 DELTA, SEED = 0.01, 0
 TESTED, BATCH = 2000, 200  # test images, at most; and at a time
 HELD = 10**8  # values of one layer, all images of a batch together
+TABLE = 10**8  # neurons of a layer that are looked up in a table; of a wider one they are sorted
 PARTIAL = ".partial.json"
 BY_KEY: Mapping[str, Theorem] = {theorem.key: theorem for theorem in THEOREMS}
 FOLDERS = ("mnist", "fashion-mnist")
@@ -219,23 +220,36 @@ def sparse_layers(
     for i in range(len(widths) - 2, -1, -1):
         name = f"layers.{i}.weight"
         rows, columns = np.divmod(ticket.mask[name].indices(), widths[i])
-        wanted = np.full(widths[i + 1], -1, np.int32)
-        wanted[read] = np.arange(read.size, dtype=np.int32)
-        rows = wanted[rows]
-        weights, kept = ticket.kept_weights(name), rows >= 0
-        rows, columns, weights = rows[kept], columns[kept], weights[kept]
-        bias = np.zeros(widths[i + 1], np.float32)
+        kept, rows = among(read, rows)
+        columns, weights = columns[kept], ticket.kept_weights(name)[kept]
+        bias = np.zeros(read.size, np.float32)
         if architecture.biases[i]:  # type: ignore[union-attr]
             name = f"layers.{i}.bias"
-            bias[ticket.mask[name].indices()] = ticket.kept_weights(name)
-        bias = bias[read]
-        found = np.zeros(widths[i], np.bool_)
-        found[columns] = True
-        read = np.flatnonzero(found)
-        slots = np.cumsum(found, dtype=np.int32) - 1
+            there, slots = among(read, ticket.mask[name].indices())
+            bias[slots] = ticket.kept_weights(name)[there]
+        read, slots = numbered(columns, widths[i])
         shape = len(bias), read.size
-        layers.append((sparse.csr_array((weights, (rows, slots[columns])), shape=shape), bias))
+        layers.append((sparse.csr_array((weights, (rows, slots)), shape=shape), bias))
     return layers[::-1], read
+
+
+def among(
+    read: NDArray[np.int64], wanted: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
+    """Which of the wanted neurons are among those that are read (increasing), and where."""
+    slots = np.minimum(np.searchsorted(read, wanted), max(read.size - 1, 0)).astype(np.int32)
+    kept = read[slots] == wanted if read.size else np.zeros(wanted.size, np.bool_)
+    return kept, slots[kept]
+
+
+def numbered(columns: NDArray[np.int64], width: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The neurons that occur, increasing, and the place of each among them."""
+    if width > TABLE:  # a layer may be wider than memory
+        read, slots = np.unique(columns, return_inverse=True)
+        return read, slots.astype(np.int32)
+    found = np.zeros(width, np.bool_)
+    found[columns] = True
+    return np.flatnonzero(found), (np.cumsum(found, dtype=np.int32) - 1)[columns]
 
 
 def correct(target: Target, data: Images) -> float:
@@ -363,7 +377,7 @@ def main() -> int:
     left = functools.partial(store, case, out=Path(out), ending=PARTIAL)
     row = measure(case, Path(out), Path(place) if place else None, left)
     if row.limit == "memory":
-        row = cut_short(case, Path(out), "memory", f"{gib} GiB")
+        row = cut_short(case, Path(out), "memory", f"{float(gib):g} GiB")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     store(case, replace(row, peak=peak), Path(out))
     return 0
