@@ -4,16 +4,19 @@
     python docs/theorems/_generate.py
 
 The first command runs what has changed since; the second writes the pages and the pictures of the
-gadgets. A test fails where a page and the theorems differ.
+gadgets. The pages of experiments (`_measured.py`) come from experiments/results. A test fails
+where a page and the theorems, or a page and a table of results, differ.
 """
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from strongticket.check import identity
@@ -32,7 +35,10 @@ from one expression each. `strongticket check KEY` holds a theorem to its word,
 ![Random weights against epsilon, one curve a theorem](../figures/theorems_compare.png)
 
 (made by `strongticket theorems --compare --width 500 --depth 3 --delta 0.01 --figure
-docs/figures/theorems_compare.png`). A new theorem is [one file](../adding-a-theorem.md).
+docs/figures/theorems_compare.png`; a curve ends where 24-bit weights are too coarse for its proof).
+What experiments measured is on [a page of its own](measured.md), what became of
+[trained networks](trained-targets.md) on another.
+A new theorem is [one file](../adding-a-theorem.md).
 """
 GADGET = """The gadget, drawn from the construction itself on a small instance with its own
 random weights: kept edges blue (positive) or red, pruned ones grey, dead neurons hollow.
@@ -50,7 +56,7 @@ def papers() -> dict[str, list[Theorem]]:
 def pages() -> dict[str, str]:
     """File name -> text of every generated page."""
     reports = json.loads(CHECKS.read_bytes())["checks"] if CHECKS.exists() else {}
-    made = {"catalogue.md": "\n".join(catalogue())}
+    made = {"catalogue.md": "\n".join(catalogue()), **_measured().pages()}
     for paper, theorems in papers().items():
         made[f"{paper}.md"] = "\n".join(page(paper, theorems, reports))
     return made
@@ -78,6 +84,10 @@ def page(paper: str, theorems: Sequence[Theorem], reports: dict[str, Any]) -> It
     yield ""
     yield _module_text(theorems[0])
     yield ""
+    constructs = any(type(t).construct is not Theorem.construct for t in theorems)
+    if measured := _measured().links(paper, constructs):
+        yield measured
+        yield ""
     for theorem in theorems:
         yield from section(theorem, reports.get(identity(theorem, Effort(), False)))
 
@@ -139,6 +149,15 @@ def symbols(theorem: Theorem) -> Iterator[str]:
 
     for name, meaning in theorem.bound.meanings:
         yield f"- ${sympy.latex(sympy.Symbol(name))}$: {meaning}"
+
+
+def _measured() -> ModuleType:
+    """The module beside this file that writes the pages of experiments."""
+    sys.path.insert(0, str(FOLDER))
+    try:
+        return importlib.import_module("_measured")
+    finally:
+        sys.path.remove(str(FOLDER))
 
 
 def _cell(text: str) -> str:
