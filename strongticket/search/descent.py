@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -74,8 +75,8 @@ def move(step: Tensor, state: dict[str, Tensor], group: Mapping[str, Any]) -> No
     """SGD on the scores, in place."""
     scores = state["scores"]
     # One rounding an operation (no alpha=): the bits of the compiled loop and of every device.
-    if group["weight_decay"]:
-        step = step + scores * float(group["weight_decay"])
+    if decay := float(np.float32(float(group["weight_decay"]))):  # 0 for those below float32
+        step = step + scores * decay
     if group["momentum"]:
         speed = state["momentum_buffer"]
         speed.mul_(float(group["momentum"])).add_(step)

@@ -11,7 +11,6 @@ import functools
 import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,144 +179,18 @@ def compiled() -> Kernels | None:
     """The compiled loops, or None where numba cannot be imported."""
     if importlib.util.find_spec("numba") is None:
         return None
-    import numba
-
-    jit: Any = numba.njit(nogil=True, cache=True, boundscheck=False)
-    i32, f32 = np.int32, np.float32
-    zero, magnitude, shift = i32(0), i32(MAGNITUDE), i32(31)
-    largest = np.finfo(np.float32).max
-
-    @jit
-    def signs_of(raw):  # type: ignore[no-untyped-def]
-        return i32(-1) if raw else zero
-
-    @jit
-    def key_of(bits, signs):  # type: ignore[no-untyped-def]
-        # No branch, so that the loops stay vector code: negated where `signs` is -1 and bits are.
-        sign = i32(bits >> shift) & signs
-        return i32(i32(i32(bits & magnitude) ^ sign) - sign)
-
-    @jit
-    def moved(  # type: ignore[no-untyped-def]
-        product, score, speed, lr, momentum, decay, moving, decaying, nesterov, signed
-    ):
-        step = product
-        if signed:
-            step = step * (f32(score > f32(0)) - f32(score < f32(0)))
-        if decaying:
-            step = step + score * decay
-        if moving:
-            speed = speed * momentum + step
-            step = step + speed * momentum if nesterov else speed
-        return score - step * lr, speed
-
-    @jit
-    def descend(  # type: ignore[no-untyped-def]
-        grad, frozen, scores, velocity, lr, momentum, decay, nesterov, signed
-    ):
-        moving, decaying, wild = velocity.size > 0, decay != f32(0), zero
-        for i in range(scores.size):
-            speed = velocity[i] if moving else f32(0)
-            score, speed = moved(
-                grad[i] * frozen[i],
-                scores[i],
-                speed,
-                lr,
-                momentum,
-                decay,
-                moving,
-                decaying,
-                nesterov,
-                signed,
-            )
-            if moving:
-                velocity[i] = speed
-            scores[i] = score
-            wild |= np.int32(not abs(score) <= largest)
-        return wild == zero
-
-    @jit
-    def count(bits, raw, histogram):  # type: ignore[no-untyped-def]
-        signs = signs_of(raw)
-        for i in range(bits.size):
-            histogram[(key_of(bits[i], signs) >> 16) + 32768] += 1
-
-    @jit
-    def locate(histogram, keep):  # type: ignore[no-untyped-def]
-        top = histogram.size - 1
-        while histogram[top] < keep:
-            keep -= histogram[top]
-            top -= 1
-        return top, histogram[top], keep
-
-    @jit
-    def collect(bits, raw, top, out, filled):  # type: ignore[no-untyped-def]
-        wanted, signs = np.int32(top - 32768), signs_of(raw)
-        for i in range(bits.size):
-            key = key_of(bits[i], signs)
-            if key >> 16 == wanted:
-                out[filled] = key
-                filled += 1
-        return filled
-
-    @jit
-    def sweep(bits, raw, low, high, out, filled):  # type: ignore[no-untyped-def]
-        first, last = np.int32(low), np.int32(high)
-        above, peak, signs = np.int64(0), zero, signs_of(raw)
-        for start in range(0, bits.size, 128):
-            # A slice, for an index that starts at zero: only such loops become vector code.
-            block = bits[start : start + 128]
-            over, reached = zero, zero
-            for i in range(block.size):
-                key = key_of(block[i], signs)
-                over += np.int32(key > last)
-                reached += np.int32(key >= first)
-                peak = max(peak, block[i] & magnitude)
-            above += over
-            if over != reached:
-                if filled + 128 > out.size:
-                    return above, np.int64(out.size + 1), peak
-                for i in range(block.size):
-                    key = key_of(block[i], signs)
-                    if key >= first and key <= last:
-                        out[filled] = key
-                        filled += 1
-        return above, np.int64(filled), peak
-
-    @jit
-    def equal(bits, raw, key):  # type: ignore[no-untyped-def]
-        found, signs = 0, signs_of(raw)
-        for i in range(bits.size):
-            found += key_of(bits[i], signs) == key
-        return found
-
-    @jit
-    def total(bits, raw, key, ties, sizes):  # type: ignore[no-untyped-def]
-        least, signs = np.int32(key), signs_of(raw)
-        found, kept = np.int64(0), np.int64(0)
-        for i in range(bits.size):
-            here = key_of(bits[i], signs)
-            taken = here >= least
-            if here == least and ties >= 0:
-                taken = ties > 0
-                ties -= taken
-            found += sizes[i] if taken else 0
-            kept += taken
-        return found, kept
-
-    @jit
-    def write(bits, raw, key, ties, frozen, out):  # type: ignore[no-untyped-def]
-        least, signs = np.int32(key), signs_of(raw)
-        for i in range(bits.size):
-            out[i] = frozen[i] if key_of(bits[i], signs) >= least else zero
-        if ties >= 0:
-            for i in range(bits.size):
-                if key_of(bits[i], signs) == least:
-                    if ties == 0:
-                        out[i] = zero
-                    else:
-                        ties -= 1
+    from strongticket.search import loops_numba as loops
 
     return Kernels(
-        signs_of, key_of, moved, descend, count, locate, collect, sweep, equal, total, write
+        loops.signs_of,
+        loops.key_of,
+        loops.moved,
+        loops.descend,
+        loops.count,
+        loops.locate,
+        loops.collect,
+        loops.sweep,
+        loops.equal,
+        loops.total,
+        loops.write,
     )

@@ -1,4 +1,4 @@
-"""Steps of elementwise gates on the host, block by block: the same torch code, the same bits.
+"""Steps of elementwise gates on the host, block by block: the same bits by any number of threads.
 
 A step is some twenty passes of torch over arrays of the size of a layer, most of them temporary.
 On blocks that stay in the cache they take a fifth of the time. Other devices take whole layers.
@@ -20,7 +20,8 @@ from strongticket.search.method import Method
 from strongticket.search.plan import Plan
 from strongticket.search.written import Masked
 
-SIZE = 1 << 17  # entries a thread
+GRAIN = 1 << 15  # entries that torch leaves to one thread
+SIZE = 4 * GRAIN  # entries a thread, of a block
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,16 @@ class Piecewise:
 
 
 def _blocks(count: int) -> Iterator[tuple[int, int]]:
-    size = SIZE * torch.get_num_threads()
-    for start in range(0, count, size):
-        yield start, min(start + size, count)
+    """(start, stop) of blocks in which every thread has whole grains; what is left comes last.
+
+    Torch computes entries that do not fill a vector register by other code, of other bits. So
+    these are the last of all, however many threads there are.
+    """
+    threads, start, grains = torch.get_num_threads(), 0, count // GRAIN
+    while grains:
+        here = min(grains, threads * (SIZE // GRAIN))
+        here -= here % threads if here > threads else 0
+        yield start, start + here * GRAIN
+        start, grains = start + here * GRAIN, grains - here
+    if start < count:
+        yield start, count

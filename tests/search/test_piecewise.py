@@ -46,6 +46,11 @@ def state(search: MaskSearch, model: nn.Module) -> list[Tensor]:
     return found + list(search.masks().values()) + list(search._in_force().values())
 
 
+def small_blocks(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(piecewise, "GRAIN", size)
+    monkeypatch.setattr(piecewise, "SIZE", size)
+
+
 def by_block(search: MaskSearch) -> bool:
     return piecewise.Piecewise.of(search.method, search._plan, search._layers) is not None
 
@@ -71,7 +76,7 @@ def test_blocks_change_no_bit(
     with monkeypatch.context() as whole:
         whole.setattr(piecewise.Piecewise, "of", lambda *_: None)
         wanted = state(*trained(name, **options))
-    monkeypatch.setattr(piecewise, "SIZE", 64)  # 7 blocks, 8 and 2 of the three layers
+    small_blocks(monkeypatch, 64)  # 7 blocks, 8 and 2 of the three layers
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
@@ -94,11 +99,11 @@ def test_blocks_change_no_bit(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_search_resumes_with_other_blocks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(piecewise, "SIZE", 128)
+    small_blocks(monkeypatch, 128)
     search, model = trained(name, 5)
     saved = saved_and_loaded(search.state_dict())
     train(model, search, X, Y, 4)
-    monkeypatch.setattr(piecewise, "SIZE", 64)
+    small_blocks(monkeypatch, 64)
     other = mlp(12, 37, 13, 5)
     resumed = searched(name, other)
     resumed.load_state_dict(saved)
@@ -107,11 +112,41 @@ def test_a_search_resumes_with_other_blocks(name: str, monkeypatch: pytest.Monke
         assert torch.equal(mine, wanted)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3, 16])
+def test_threads_share_blocks_by_whole_grains(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    grain, size = piecewise.GRAIN, piecewise.SIZE
+    for count in (0, 1, grain - 1, grain, 3 * grain + 5, 23 * grain, 200 * grain + 1):
+        at = 0
+        for start, stop in piecewise._blocks(count):
+            assert start == at < stop <= start + threads * size
+            used = min(threads, -(-(stop - start) // grain))  # torch's rule
+            share = -(-(stop - start) // used)
+            assert share % grain == 0 or (used == 1 and stop == count)
+            at = stop
+        assert at == count
+
+
+def test_bits_are_the_same_by_any_number_of_threads() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)  # soft gates: half of 301 * 333 entries fill no vector register
+        model = mlp(301, 333, 5)
+        search = searched("continuous", model)
+        train(model, search, *batch(8, 301, 5), 2)
+        torch.set_num_threads(1)
+        search.ticket()  # makes the gates anew and compares
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_no_block_is_written_where_a_score_is_not_finite(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(piecewise, "SIZE", 64)
+    small_blocks(monkeypatch, 64)
     search, model = trained(name, 2)
     before = [value.detach().clone() for value in model.parameters()]
     held = {n: gate.clone() for n, gate in search._gates.items()}
