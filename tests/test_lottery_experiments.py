@@ -40,6 +40,7 @@ averages = load("_lottery_means")
 tickets = load("frankle2019_lenet")
 weights = load("frankle2019_weights")
 criteria = load("zhou2019_criteria")
+actions = load("zhou2019_actions")
 plane = load("information_plane")
 sys.path.pop(0)
 
@@ -57,7 +58,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (tickets, weights, criteria):
+    for module in (tickets, weights, criteria, actions):
         monkeypatch.setattr(module, "QUICK", TINY)
 
 
@@ -78,7 +79,7 @@ def all_hold(claims: tuple[tuple[str, bool, str], ...]) -> bool:
 
 def stored(name: str, row: Any) -> list[Any]:
     """The committed table, as rows."""
-    kinds = {"int": int, "float": float, "str": str}
+    kinds = {"int": int, "float": float, "str": str, "bool": lambda text: text == "True"}
     text = (EXPERIMENTS / "results" / f"{name}.csv").read_text("utf-8").splitlines()
     return [
         row(**{f.name: kinds[f.type](one[f.name]) for f in fields(row)})
@@ -217,7 +218,7 @@ def test_folders_are_of_one_run(runs: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_without_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    for module in (tickets, weights, criteria):
+    for module in (tickets, weights, criteria, actions):
         out = tmp_path / module.NAME
         monkeypatch.setattr(sys, "argv", [module.NAME, "--short", "--out", str(out)])
         assert module.main() == 2
@@ -350,12 +351,60 @@ def test_information(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert stands("ticket", 40, of_input=20.0)[0] is False
 
 
-@pytest.mark.parametrize("module", [tickets, weights, criteria, plane], ids=lambda m: m.NAME)
+def test_actions(tmp_path: Path, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = actions.Config(quick=True, seeds=2, runs=runs)
+    result = actions.run(config)
+    names = [str(action) for action in actions.ACTIONS]
+    assert len(set(names)) == 9
+    assert [(r.seed, r.action) for r in result.rows] == [(s, n) for s in range(2) for n in names]
+    assert run_main(actions, result, tmp_path, monkeypatch) in (0, 1)
+    # What is remembered is what was trained; the start is what the action says.
+    here = shared.bench(TINY, None, runs)
+    found = here.tickets(0, 7, lambda *_: None)
+    action = actions.Action("rewind", pruned="freeze")
+    path = here.record(f"action {action}", 7, 0)
+    before = path.read_bytes()
+    path.unlink()
+    with shared.steady():
+        seen = actions.trained(here, found, 7, 0, action)
+    assert path.read_bytes() == before
+    model = TINY.lenet().model(0)
+    model.load_state_dict(found.initial)  # nothing is pruned before the first step: all frozen
+    model.eval()
+    right = (model(here.data.valid_x).argmax(1) == here.data.valid_y).float().mean()
+    assert seen.evaluations[0].accuracy == pytest.approx(float(right))
+
+
+def test_claims_about_actions_can_fall() -> None:
+    row = stored("zhou2019_actions", actions.Started)[0]
+    level = {str(a): 0.9 if a.keep_sign else 0.8 for a in actions.ACTIONS}
+    level |= {"pruned frozen": 0.7, "pruned frozen if grown": 0.9}
+
+    def claims(**change: float) -> list[bool]:
+        values = level | {name.replace("_", " "): value for name, value in change.items()}
+        rows = [
+            replace(row, seed=s, action=name, early_accuracy=value + 1e-3 * s)
+            for name, value in values.items()
+            for s in range(3)
+        ]
+        return [stands for _, stands, _ in actions.claims(rows)]
+
+    assert claims() == [True] * 4
+    assert claims(reinit=0.9) == [False, True, True, True]
+    assert claims(reshuffle=0.899) == [True, False, True, True]
+    assert claims(signed_constant=0.95) == [True, True, False, True]
+    assert claims(pruned_frozen=0.9) == [True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    "module", [tickets, weights, criteria, actions, plane], ids=lambda m: m.NAME
+)
 def test_the_stored_tables_hold_the_claims(module: ModuleType) -> None:
     row = {
         tickets: "Trained",
         weights: "Kept",
         criteria: "Masked",
+        actions: "Started",
         plane: "Known",
     }[module]
     rows = stored(module.NAME, getattr(module, row))
