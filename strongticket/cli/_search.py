@@ -93,6 +93,8 @@ class Search:
         from strongticket.files import ready
 
         ready(self.out)
+        if self.resume is not None and self.resume.resolve() == self.out.resolve():
+            raise InputError(f"the ticket and the state need a file each, got {self.out} for both")
         data = digits() if self.data is None else folder(self.data)
         try:
             with show.progress(quiet=self.json) as progress:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from strongticket.datasets import Images
 
 EVERY = 60.0  # seconds between two states within an epoch
-PARTS = frozenset({"asked", "epoch", "batch", "order", "temperature", "before", "seconds"})
+HEAD = b"strongticket search state 1\n"  # then the SHA-256 of the rest, which torch's zip is
 
 
 @dataclass
@@ -42,15 +42,15 @@ class Kept:
         if not self.path.exists():
             return None
         data = read_whole(self.path)
-        try:
-            found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-            fits = isinstance(found, dict) and PARTS | {"search", "schedule"} <= set(found)
-        except Exception:  # a file of any other kind may raise anything
-            fits = False
-        if not fits:
+        start = len(HEAD) + hashlib.sha256().digest_size
+        body = memoryview(data)[start:]
+        # torch.load does not look at checksums: a bit that flipped would change what is found.
+        if data[:start] != HEAD + hashlib.sha256(body).digest():
             raise FileError(
-                f"{self.path} holds no search to resume from; name another file, or remove it"
+                f"{self.path} holds no search to resume from, or is damaged; name another file, "
+                "or remove it"
             )
+        found = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
         for key, wanted in self.asked.items():
             if (came := found["asked"].get(key)) != wanted:
                 raise InputError(
@@ -73,7 +73,8 @@ class Kept:
         assert self.path is not None, "a state is due only where there is a file"
         file = io.BytesIO()
         torch.save({"asked": dict(self.asked), **state}, file)
-        write_whole(self.path, file.getvalue())
+        body = file.getvalue()
+        write_whole(self.path, HEAD + hashlib.sha256(body).digest() + body)
         self._last = time.monotonic()
 
 

@@ -96,6 +96,32 @@ def test_a_file_that_is_no_state_is_refused(
     assert not (tmp_path / "mask.safetensors").exists()
 
 
+def test_a_state_that_lost_a_bit_is_refused_and_kept(run: Runner, tmp_path: Path) -> None:
+    state, out = tmp_path / "state", tmp_path / "mask.safetensors"
+    assert run(*SMALL, "--out", out, "--resume", state).code == 0
+    whole = state.read_bytes()
+    for at in (0, 30, 70, len(whole) // 3, len(whole) // 2, len(whole) - 1):
+        damaged = bytearray(whole)
+        damaged[at] ^= 1
+        state.write_bytes(damaged)
+        ended = run(*SMALL, "--out", out, "--resume", state)
+        assert ended.code in (1, 2)
+        assert "is damaged" in ended.err
+        assert state.read_bytes() == damaged
+    state.write_bytes(whole[:-1])
+    assert "is damaged" in run(*SMALL, "--out", out, "--resume", state).err
+
+
+def test_state_and_ticket_need_a_file_each(run: Runner, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert run(*SMALL, "--out", tmp_path / "mask.safetensors", "--resume", state).code == 0
+    before = state.read_bytes()
+    ended = run(*SMALL, "--out", tmp_path / "." / "state", "--resume", state)
+    assert ended.code == 2
+    assert "need a file each" in ended.err
+    assert state.read_bytes() == before
+
+
 def test_the_layers_of_the_mask_are_shown(run: Runner, tmp_path: Path) -> None:
     options = ("--density", "0.01", "--out", tmp_path / "mask.safetensors")
     shown = run(*SMALL, *options).out
