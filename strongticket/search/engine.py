@@ -204,7 +204,11 @@ class MaskSearch(Saving):
         return loss
 
     def scores(self) -> dict[str, Tensor]:
-        """The live scores by parameter name, float32: one a weight, or one a group of them."""
+        """The live scores by parameter name, float32: one a weight, or one a group of them.
+
+        What torch changes in place is ranked anew at the next step. A change behind its back
+        (through ``.data`` or NumPy) is not seen, and `step` or `ticket` then refuses the weights.
+        """
         return self._held("scores")
 
     def masks(self) -> dict[str, Tensor]:
