@@ -11,7 +11,6 @@ amplification by the copies. A second table has what the theorems ask for.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -20,19 +19,20 @@ from typing import Any
 
 import numpy as np
 import tyro
+from _main import judged, places, refused
 from _stored import table
 
 from strongticket import Box, Network, Target, Uniform, subsetsum
 from strongticket.bounds import rational
 from strongticket.cli import show
 from strongticket.construct import LayerAccuracy, Objective, copies, source_widths, two_layer
-from strongticket.errors import InputError, StrongticketError
-from strongticket.files import folder, write_whole
+from strongticket.errors import StrongticketError
+from strongticket.files import write_whole
 from strongticket.theorems import _copies_plan, burkholz2022, pensia2020
 from strongticket.theorems._plan import Norms
 from strongticket.verify import certify
 
-ROOT, NAME = Path(__file__).parents[1], "depth_l_plus_1"
+NAME = "depth_l_plus_1"
 OBJECTIVES: dict[str, Objective] = {
     "lightest": subsetsum.lightest,
     "sparsest": subsetsum.sparsest,
@@ -295,11 +295,6 @@ def claims(built: Sequence[Built], wanted: Sequence[AskedFor]) -> tuple[tuple[st
     )
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in result.claims)
-
-
 def plot(result: Result, path: Path) -> None:
     """Hidden neurons, random weights, kept weights and certified errors against the depth."""
     from matplotlib.figure import Figure
@@ -349,18 +344,14 @@ def main() -> int:
     if config.quick:
         config = replace(config, **QUICK)
     try:
-        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
-        figures = folder(ROOT / "docs" / "figures") if config.publish else place
+        tables, figures = places(config)
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(place / f"{NAME}.csv", table(result.built))
-    write_whole(place / f"{NAME}_asked.csv", table(result.asked))
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.built))
+    write_whole(tables / f"{NAME}_asked.csv", table(result.asked))
     plot(result, figures / f"{NAME}.png")
-    rows = [(name, "stands" if ok else "FALLS", text) for name, ok, text in result.claims]
-    show.table("claims", ("claim", "", "measured"), rows)
-    return 0 if holds(result) else 1
+    return judged(result.claims)
 
 
 if __name__ == "__main__":

@@ -13,23 +13,23 @@ from __future__ import annotations
 
 import itertools
 import math
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tyro
+from _main import judged, places, refused
 from _stored import table
 
 from strongticket import philox, subsetsum
 from strongticket.cli import show
-from strongticket.errors import InputError, StrongticketError
-from strongticket.files import folder, write_whole
+from strongticket.errors import StrongticketError
+from strongticket.files import write_whole
 from strongticket.laws import Uniform
 from strongticket.theorems import natale2024
 
-ROOT, NAME = Path(__file__).parents[1], "fixed_size_density"
+NAME = "fixed_size_density"
 
 
 @dataclass(frozen=True)
@@ -169,11 +169,6 @@ def _falls(points: list[Point]) -> bool:
     return all(a.density <= b.density for a, b in itertools.pairwise(order))
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in claims(result))
-
-
 def plot(result: Result, path: Path) -> None:
     """Kept fraction against candidates, an accuracy a colour: measured, law and count."""
     import matplotlib as mpl
@@ -208,13 +203,12 @@ def main() -> int:
     if config.quick:
         config = replace(config, **QUICK)
     try:
-        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
+        tables, figures = places(config)
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(place / f"{NAME}.csv", table(result.points))
-    plot(result, (ROOT / "docs" / "figures" if config.publish else place) / f"{NAME}.png")
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.points))
+    plot(result, figures / f"{NAME}.png")
     shown = [
         (
             f"{p.epsilon:g}",
@@ -230,9 +224,7 @@ def main() -> int:
     ]
     names = ("epsilon", "k", "least n", "kept", "count", "law", "constant", "2k proved")
     show.table("subsets of exactly k of n, half of targets served", names, shown)
-    rows = [(name, "stands" if ok else "FALLS", text) for name, ok, text in claims(result)]
-    show.table("claims", ("claim", "", "measured"), rows)
-    return 0 if holds(result) else 1
+    return judged(claims(result))
 
 
 if __name__ == "__main__":

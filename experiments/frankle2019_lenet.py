@@ -17,7 +17,6 @@ networks", ICLR 2019, Sections 2 and 4 and Appendix D.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,14 +24,15 @@ from pathlib import Path
 import tyro
 from _lottery import CONTROLS, PUBLISHED, QUICK, RUNS, SHORT, Bench, Setting, bench, steady
 from _lottery_means import Mean, mean_of
+from _main import judged, places, refused
 from _stored import table
 
 from strongticket.cli import show
 from strongticket.errors import InputError, StrongticketError
-from strongticket.files import folder, write_whole
+from strongticket.files import write_whole
 from strongticket.training import History
 
-ROOT, NAME = Path(__file__).parents[1], "frankle2019_lenet"
+NAME = "frankle2019_lenet"
 HELD = 7  # rounds of 0.8: the claims are about a density of 0.21
 METHODS = ("ticket", *CONTROLS)
 COLORS = dict(zip(METHODS, ("C0", "C2", "C1", "C3"), strict=True))
@@ -244,11 +244,6 @@ def claims(rows: Sequence[Trained]) -> tuple[tuple[str, bool, str], ...]:
     return tuple(made)
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in result.claims)
-
-
 def compared(rows: Sequence[Trained]) -> list[tuple[str, str, str]]:
     """(what, published, measured); the published numbers are second-hand."""
     by = {(r.seed, r.method, r.round): r for r in rows}
@@ -332,14 +327,12 @@ def main() -> int:
     if config.quick:
         config = replace(config, seeds=min(config.seeds, 3))
     try:
-        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
-        figures = folder(ROOT / "docs" / "figures") if config.publish else place
+        tables, figures = places(config)
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(place / f"{NAME}.csv", table(result.trained))
-    write_whole(place / f"{NAME}_means.csv", table(result.points))
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.trained))
+    write_whole(tables / f"{NAME}_means.csv", table(result.points))
     plot(result, figures / f"{NAME}.png")
     show.table(
         f"means over {config.seeds} seeds, {config.setting().name} setting",
@@ -357,9 +350,7 @@ def main() -> int:
     show.table(
         "published and measured", ("what", "published", "measured"), compared(result.trained)
     )
-    rows = [(name, "stands" if ok else "FALLS", text) for name, ok, text in result.claims]
-    show.table("claims", ("claim", "", "measured"), rows)
-    return 0 if holds(result) else 1
+    return judged(result.claims)
 
 
 if __name__ == "__main__":

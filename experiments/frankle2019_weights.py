@@ -16,7 +16,6 @@ networks", ICLR 2019, Section 4 and Appendix F.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,16 +24,17 @@ import numpy as np
 import tyro
 from _lottery import PUBLISHED, QUICK, RUNS, SHORT, Setting, bench, steady
 from _lottery_means import Mean, mean_of
+from _main import judged, places, refused
 from _stored import table
 
 from strongticket.analysis import distributions
 from strongticket.cli import show
-from strongticket.errors import InputError, StrongticketError
-from strongticket.files import folder, write_whole
+from strongticket.errors import StrongticketError
+from strongticket.files import write_whole
 from strongticket.pruning import Lottery
 from strongticket.training import History
 
-ROOT, NAME = Path(__file__).parents[1], "frankle2019_weights"
+NAME = "frankle2019_weights"
 HELD = 7  # rounds of 0.8: the claims are about a density of 0.21
 BINS = 90  # of the drawn histograms
 SPREADS = 9.0  # how far they reach, in standard deviations of the dense initial weights
@@ -222,11 +222,6 @@ def claims(rows: Sequence[Kept]) -> tuple[tuple[str, bool, str], ...]:
     return tuple(made)
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in result.claims)
-
-
 def plot(result: Result, path: Path) -> None:
     """Histograms of the first seed by layer, and Sarle's coefficient against density."""
     from matplotlib.figure import Figure
@@ -299,13 +294,11 @@ def main() -> int:
     if config.quick:
         config = replace(config, seeds=min(config.seeds, 3))
     try:
-        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
-        figures = folder(ROOT / "docs" / "figures") if config.publish else place
+        tables, figures = places(config)
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(place / f"{NAME}.csv", table(result.rows))
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.rows))
     plot(result, figures / f"{NAME}.png")
     rows = []
     last = max(r.round for r in result.rows)
@@ -320,9 +313,7 @@ def main() -> int:
             rows.append((layer, f"{found.density:.3f}", *pairs))
     columns = ("layer", "density", "initial: Sarle", "centre", "trained: Sarle", "centre")
     show.table(f"means over seeds, {config.setting().name} setting", columns, rows)
-    shown = [(name, "stands" if ok else "FALLS", text) for name, ok, text in result.claims]
-    show.table("claims", ("claim", "", "measured"), shown)
-    return 0 if holds(result) else 1
+    return judged(result.claims)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ learning", ICLR 2018; Goldfeld et al., ICML 2019.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from pathlib import Path
 import tyro
 from _lottery import OTHER, steady
 from _lottery_means import Mean, mean_of
+from _main import judged, places, refused
 from _stored import table
 from torch import Tensor, nn
 
@@ -32,11 +32,11 @@ from strongticket.analysis import information_plane
 from strongticket.cli import show
 from strongticket.datasets import Images, digits, idx_folder
 from strongticket.errors import InputError, StrongticketError
-from strongticket.files import folder, write_whole
+from strongticket.files import write_whole
 from strongticket.pruning import LeNet, load_state, state_of
 from strongticket.training import History, Recipe, Split
 
-ROOT, NAME = Path(__file__).parents[1], "information_plane"
+NAME = "information_plane"
 METHODS = ("dense", "ticket", "re-initialised")
 MARKS = dict(zip(METHODS, ("o", "s", "^"), strict=True))
 
@@ -273,11 +273,6 @@ def claims(rows: Sequence[Known]) -> tuple[tuple[str, bool, str], ...]:
     )
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in result.claims)
-
-
 def plot(result: Result, path: Path) -> None:
     """The plane, one panel a layer; means over seeds, darker with every iteration."""
     from matplotlib import colormaps
@@ -319,13 +314,11 @@ def main() -> int:
     if config.quick:
         config = replace(config, **QUICK)  # type: ignore[arg-type]
     try:
-        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
-        figures = folder(ROOT / "docs" / "figures") if config.publish else place
+        tables, figures = places(config)
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(place / f"{NAME}.csv", table(result.rows))
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.rows))
     plot(result, figures / f"{NAME}.png")
     rows = []
     end = max(r.step for r in result.rows)
@@ -337,9 +330,7 @@ def main() -> int:
             rows.append((method, layer, *cells, mean_of(list(mine.values())).percent()))
     columns = ("network", "layer", "I(X; T)", "I(T; Y)", "I(X; T): fall from peak", "test")
     show.table(f"bits after {end:,} iterations, means over seeds", columns, rows)
-    shown = [(name, "stands" if ok else "FALLS", text) for name, ok, text in result.claims]
-    show.table("claims", ("claim", "", "measured"), shown)
-    return 0 if holds(result) else 1
+    return judged(result.claims)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import math
-import sys
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,14 +20,15 @@ from typing import Any
 
 import numpy as np
 import tyro
+from _main import judged, places, refused
 from _stored import table
 from numpy.typing import NDArray
 
 from strongticket import Box, Network, Target, Uniform, subsetsum
 from strongticket.cli import show
 from strongticket.construct import LayerAccuracy, two_layer
-from strongticket.errors import InputError, StrongticketError
-from strongticket.files import folder, write_whole
+from strongticket.errors import StrongticketError
+from strongticket.files import write_whole
 from strongticket.optimal import OneHidden, fit_features
 from strongticket.theorems._single_neuron import (
     cube,
@@ -40,7 +40,7 @@ from strongticket.theorems._single_neuron import (
 from strongticket.theorems.malach2020 import SINGLE_NEURON
 from strongticket.verify import collapse
 
-ROOT, NAME = Path(__file__).parents[1], "malach2020_separation"
+NAME = "malach2020_separation"
 FINEST = 1e-12  # what the construction aims at; it keeps its best where it misses
 
 
@@ -308,11 +308,6 @@ def claims(
     )
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in result.claims)
-
-
 def plot(result: Result, path: Path) -> None:
     """Errors at equal weights; and least sizes against the dimension."""
     from matplotlib.figure import Figure
@@ -386,19 +381,15 @@ def main() -> int:
     if config.quick:
         config = replace(config, **QUICK)
     try:
-        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
-        figures = folder(ROOT / "docs" / "figures") if config.publish else place
+        tables, figures = places(config)
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(place / f"{NAME}.csv", table(result.points))
-    write_whole(place / f"{NAME}_least.csv", table(result.least))
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.points))
+    write_whole(tables / f"{NAME}_least.csv", table(result.least))
     plot(result, figures / f"{NAME}.png")
     show.table("fitted rates", ("what", "slope, 95 %"), [(s.name, str(s)) for s in result.slopes])
-    rows = [(name, "stands" if ok else "FALLS", text) for name, ok, text in result.claims]
-    show.table("claims", ("claim", "", "measured"), rows)
-    return 0 if holds(result) else 1
+    return judged(result.claims)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ edge-popup searches by gradients, with the planted number of neurons told to it.
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,16 +18,17 @@ from typing import Any
 
 import numpy as np
 import tyro
+from _main import judged, places, refused
 from _stored import table
 
 from strongticket import Network, Uniform, subsetsum
 from strongticket.cli import show
-from strongticket.errors import InputError, StrongticketError
-from strongticket.files import folder, write_whole
+from strongticket.errors import StrongticketError
+from strongticket.files import write_whole
 from strongticket.optimal import best_neuron_mask
 from strongticket.optimal.hardness import SubsetSum, subset_of, to_pruning
 
-ROOT, NAME = Path(__file__).parents[1], "malach2020_solving"
+NAME = "malach2020_solving"
 
 
 @dataclass(frozen=True)
@@ -192,23 +192,17 @@ def claims(result: Result) -> tuple[tuple[str, bool, str], ...]:
     )
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in claims(result))
-
-
 def main() -> int:
     """Run, print, store; exit code 1 where a claim does not stand."""
     config = tyro.cli(Config, description=__doc__)
     if config.quick:
         config = replace(config, **QUICK)
     try:
-        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
+        tables, _ = places(config)
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(place / f"{NAME}.csv", table(result.points))
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.points))
     shown = [
         (
             p.n,
@@ -229,9 +223,7 @@ def main() -> int:
         "misses by",
     )
     show.table("planted subset sums as best masks", names, shown)
-    rows = [(name, "stands" if ok else "FALLS", text) for name, ok, text in claims(result)]
-    show.table("claims", ("claim", "", "measured"), rows)
-    return 0 if holds(result) else 1
+    return judged(claims(result))
 
 
 if __name__ == "__main__":

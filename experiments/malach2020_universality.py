@@ -12,7 +12,6 @@ the whole box. What is left is the plan's own error, which falls with its width.
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,16 +19,17 @@ from typing import Any
 
 import numpy as np
 import tyro
+from _main import judged, places, refused
 from _stored import table
 from numpy.typing import NDArray
 
 from strongticket import Box, Target, certify, subsetsum
 from strongticket.cli import show
-from strongticket.errors import InputError, StrongticketError
-from strongticket.files import folder, write_whole
+from strongticket.errors import StrongticketError
+from strongticket.files import write_whole
 from strongticket.theorems import pensia2020
 
-ROOT, NAME = Path(__file__).parents[1], "malach2020_universality"
+NAME = "malach2020_universality"
 Floats = NDArray[np.float64]
 RIDGE = 1e-7  # keeps output weights near 10, so that they lie within the laws' reach
 
@@ -218,11 +218,6 @@ def claims(result: Result) -> tuple[tuple[str, bool, str], ...]:
     )
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in claims(result))
-
-
 def plot(result: Result, path: Path) -> None:
     """Sup errors of plans and pruned networks against width; and the sizes behind them."""
     from matplotlib.figure import Figure
@@ -260,13 +255,11 @@ def main() -> int:
     if config.quick:
         config = replace(config, **QUICK)
     try:
-        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
-        figures = folder(ROOT / "docs" / "figures") if config.publish else place
+        tables, figures = places(config)
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(place / f"{NAME}.csv", table(result.points))
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.points))
     plot(result, figures / f"{NAME}.png")
     shown = [
         (p.function, p.width, f"{p.plan_error:.2e}", f"{p.pruned_error:.2e}", f"{p.certified:.2e}",
@@ -274,9 +267,7 @@ def main() -> int:
         for p in result.points
     ]  # fmt: skip
     show.table("sup errors", ("function", "width", "plan", "pruned", "certified", "kept"), shown)
-    rows = [(name, "stands" if ok else "FALLS", text) for name, ok, text in claims(result)]
-    show.table("claims", ("claim", "", "measured"), rows)
-    return 0 if holds(result) else 1
+    return judged(claims(result))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ stand the theorems' own counts at failure probability 1/2.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -26,18 +25,19 @@ from typing import Any
 
 import numpy as np
 import tyro
+from _main import judged, places, refused
 from _stored import table
 
 from strongticket import philox
 from strongticket.cli import show
 from strongticket.construct._golden import greedy
-from strongticket.errors import InputError, StrongticketError
-from strongticket.files import folder, write_whole
+from strongticket.errors import StrongticketError
+from strongticket.files import write_whole
 from strongticket.laws import Law, LogUniform, SignedConstant, Uniform
 from strongticket.theorems import malach2020, orseau2020, pensia2020
 from strongticket.theorems._golden_sampling import cells, least_digits
 
-ROOT, NAME = Path(__file__).parents[1], "pool_laws"
+NAME = "pool_laws"
 MOST = 1 << 22  # neurons of one pool
 
 
@@ -306,11 +306,6 @@ def claims(points: list[Point], slopes: tuple[Slope, ...]) -> tuple[tuple[str, b
     )
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in result.claims)
-
-
 def plot(result: Result, path: Path) -> None:
     """Neurons against 1/epsilon, both logarithmic; and the two logarithms on a linear scale."""
     from matplotlib.figure import Figure
@@ -363,18 +358,14 @@ def main() -> int:
     if config.quick:
         config = replace(config, **QUICK)
     try:
-        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
-        figures = folder(ROOT / "docs" / "figures") if config.publish else place
+        tables, figures = places(config)
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(place / f"{NAME}.csv", table(result.points))
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.points))
     plot(result, figures / f"{NAME}.png")
     show.table("fitted rates", ("what", "slope, 95 %"), [(s.name, str(s)) for s in result.slopes])
-    rows = [(name, "stands" if ok else "FALLS", text) for name, ok, text in result.claims]
-    show.table("claims", ("claim", "", "measured"), rows)
-    return 0 if holds(result) else 1
+    return judged(result.claims)
 
 
 if __name__ == "__main__":

@@ -13,22 +13,22 @@ M^2 rho^n and beside the published order n^(-1/7), drawn with constant 1: its ow
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tyro
+from _main import judged, places, refused
 from _stored import table
 
 from strongticket import philox
 from strongticket.cli import show
-from strongticket.errors import InputError, StrongticketError
-from strongticket.files import folder, write_whole
+from strongticket.errors import StrongticketError
+from strongticket.files import write_whole
 from strongticket.laws import Grid
 
-ROOT, NAME = Path(__file__).parents[1], "quantized_transition"
+NAME = "quantized_transition"
 
 
 @dataclass(frozen=True)
@@ -290,11 +290,6 @@ def spread(points: list[Point]) -> float:
     return high - low
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in result.claims)
-
-
 def plot(result: Result, path: Path) -> None:
     """The transition against kappa; the decay against n."""
     from matplotlib.figure import Figure
@@ -359,19 +354,15 @@ def main() -> int:
     if config.quick:
         config = replace(config, **QUICK)
     try:
-        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
-        figures = folder(ROOT / "docs" / "figures") if config.publish else place
+        tables, figures = places(config)
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(place / f"{NAME}.csv", table(result.points))
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.points))
     plot(result, figures / f"{NAME}.png")
     rows = [(d.kind, f"2^{d.bits}", f"{d.slope:.3f} +- {d.half:.3f}") for d in result.decays]
     show.table("log2 of the failure rate per sample", ("targets", "M", "slope, 95 %"), rows)
-    rows = [(name, "stands" if ok else "FALLS", text) for name, ok, text in result.claims]
-    show.table("claims", ("claim", "", "measured"), rows)
-    return 0 if holds(result) else 1
+    return judged(result.claims)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ edges that find a copy among rho in a source of density kappa, beside 1 - E (1 -
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -22,18 +21,19 @@ from typing import Any
 
 import numpy as np
 import tyro
+from _main import judged, places, refused
 from _stored import table
 from numpy.typing import NDArray
 
 from strongticket import philox
 from strongticket.cli import show
 from strongticket.errors import InputError, StrongticketError
-from strongticket.files import folder, write_whole
+from strongticket.files import write_whole
 from strongticket.laws import Uniform
 from strongticket.theorems import gadhikar2023
 from strongticket.theorems._coverage import doubled_radius, least_prefix, subset_sums
 
-ROOT, NAME = Path(__file__).parents[1], "random_sources"
+NAME = "random_sources"
 Ints = NDArray[np.int64]
 FREE = 16  # free samples of which all sums are taken; the others are decided beforehand
 
@@ -258,11 +258,6 @@ def claims(result: Result) -> tuple[tuple[str, bool, str], ...]:
     )
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in claims(result))
-
-
 def plot(result: Result, path: Path) -> None:
     """Least n against the density, with both laws; and realised sources with their bound."""
     import matplotlib as mpl
@@ -306,14 +301,13 @@ def main() -> int:
     if config.quick:
         config = replace(config, **QUICK)
     try:
-        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
+        tables, figures = places(config)
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(place / f"{NAME}.csv", table(result.points))
-    write_whole(place / f"{NAME}_copies.csv", table(result.realised))
-    plot(result, (ROOT / "docs" / "figures" if config.publish else place) / f"{NAME}.png")
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.points))
+    write_whole(tables / f"{NAME}_copies.csv", table(result.realised))
+    plot(result, figures / f"{NAME}.png")
     shown = [
         (
             f"{p.eta:g}",
@@ -328,9 +322,7 @@ def main() -> int:
     ]
     names = ("eta", "density", "locked", "least n", "n(1)/density", "one exists", "proved")
     show.table("candidates that a random source needs", names, shown)
-    rows = [(name, "stands" if ok else "FALLS", text) for name, ok, text in claims(result)]
-    show.table("claims", ("claim", "", "measured"), rows)
-    return 0 if holds(result) else 1
+    return judged(claims(result))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ supermask", NeurIPS 2019, Sections 3 and 4.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,16 +37,17 @@ from _lottery import (
     steady,
 )
 from _lottery_means import Mean, mean_of
+from _main import judged, places, refused
 from _stored import table
 
 from strongticket.cli import show
 from strongticket.errors import InputError, StrongticketError
-from strongticket.files import folder, write_whole
+from strongticket.files import write_whole
 from strongticket.pruning import Lottery, kept_start, load_state, pruned_values, state_of
 from strongticket.pruning.actions import KeptAction, PrunedAction
 from strongticket.training import History
 
-ROOT, NAME = Path(__file__).parents[1], "zhou2019_actions"
+NAME = "zhou2019_actions"
 
 
 @dataclass(frozen=True)
@@ -233,11 +233,6 @@ def claims(rows: Sequence[Started]) -> tuple[tuple[str, bool, str], ...]:
     return tuple(found)
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in result.claims)
-
-
 def plot(result: Result, path: Path) -> None:
     """Accuracy after every action, each seed a dot, a panel a density."""
     from matplotlib.figure import Figure
@@ -273,13 +268,11 @@ def main() -> int:
     if config.quick:
         config = replace(config, seeds=min(config.seeds, 3))
     try:
-        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
-        figures = folder(ROOT / "docs" / "figures") if config.publish else place
+        tables, figures = places(config)
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(place / f"{NAME}.csv", table(result.rows))
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.rows))
     plot(result, figures / f"{NAME}.png")
     rounds = sorted({r.round for r in result.rows})
     lines = [
@@ -289,9 +282,7 @@ def main() -> int:
     densities = [next(r.density for r in result.rows if r.round == i) for i in rounds]
     columns = ("start", *(f"density {density:.2g}" for density in densities))
     show.table(f"test accuracy at early stopping, {config.setting().name} setting", columns, lines)
-    shown = [(name, "stands" if ok else "FALLS", text) for name, ok, text in result.claims]
-    show.table("claims", ("claim", "", "measured"), shown)
-    return 0 if holds(result) else 1
+    return judged(result.claims)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ supermask", NeurIPS 2019, Sections 2 to 5.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,17 +34,18 @@ from _lottery import (
     steady,
 )
 from _lottery_means import Mean, mean_of
+from _main import judged, places, refused
 from _stored import table
 from torch import Tensor
 
 from strongticket.cli import show
 from strongticket.errors import InputError, StrongticketError
-from strongticket.files import folder, write_whole
+from strongticket.files import write_whole
 from strongticket.pruning import CRITERIA, criterion, load_state
 from strongticket.search import ratios, select
 from strongticket.training import evaluate
 
-ROOT, NAME = Path(__file__).parents[1], "zhou2019_criteria"
+NAME = "zhou2019_criteria"
 SUPER, PLAIN, CHANCE = "large_final_same_sign", "large_final", "random"
 NAMES = (*CRITERIA, SUPER)
 VALUES = ("initial", "signed constant")
@@ -215,11 +215,6 @@ def claims(rows: Sequence[Masked]) -> tuple[tuple[str, bool, str], ...]:
     )
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in result.claims)
-
-
 def plot(result: Result, path: Path) -> None:
     """Accuracy against density, for initial values and for signed constants."""
     from matplotlib.figure import Figure
@@ -267,13 +262,11 @@ def main() -> int:
     if config.quick:
         config = replace(config, seeds=min(config.seeds, 3))
     try:
-        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
-        figures = folder(ROOT / "docs" / "figures") if config.publish else place
+        tables, figures = places(config)
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(place / f"{NAME}.csv", table(result.rows))
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.rows))
     plot(result, figures / f"{NAME}.png")
     rows = []
     for name in NAMES:
@@ -282,9 +275,7 @@ def main() -> int:
         rows.append((name, *cells))
     columns = ("criterion", "best density", "initial", "best density", "signed constant")
     show.table(f"test accuracy, untrained, {config.setting().name} setting", columns, rows)
-    shown = [(name, "stands" if ok else "FALLS", text) for name, ok, text in result.claims]
-    show.table("claims", ("claim", "", "measured"), shown)
-    return 0 if holds(result) else 1
+    return judged(result.claims)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def test_least_lengths_by_enumeration() -> None:
 
 def test_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = transition.run(transition.Config(**SMALL))
-    assert transition.holds(result), result.claims
+    assert all(ok for _, ok, _ in result.claims), result.claims
     assert {p.kind for p in result.points} == {"one", "every"}
     assert all(p.low <= p.rate <= p.high for p in result.points)
     bad = [
