@@ -14,7 +14,7 @@ from strongticket import models
 from strongticket.cli import _search_state
 from strongticket.tickets import Ticket
 
-SMALL = ("search", "--model", "mlp-64-16-10", "--epochs", "3", "--batch", "400")  # 3 steps each
+SMALL = ("search", "--model", "mlp-64-16-10", "--epochs", "3", "--batch", "400")  # 4 steps each
 
 
 def interrupted_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
@@ -33,7 +33,7 @@ def interrupted_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(_search_state, "EVERY", -1.0)
 
 
-@pytest.mark.parametrize("step", [1, 3, 5, 9])
+@pytest.mark.parametrize("step", [1, 4, 6, 12])
 @pytest.mark.parametrize(
     "options",
     [("--ramp", "0.8", "--density", "0.1"), ("--method", "gem-miner"), ("--method", "bernoulli")],

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from strongticket.errors import SearchError
 from strongticket.laws import Normal
 from strongticket.networks import Network
-from strongticket.search import Frozen, MaskSearch, piecewise
+from strongticket.search import Bernoulli, Frozen, MaskSearch, piecewise
 from strongticket.search.gate import Elementwise
 from strongticket.search.gates import Above
 from strongticket.search.method import Method
@@ -186,4 +186,12 @@ def test_layers_laid_out_otherwise_go_whole() -> None:
     assert not by_block(search)
     x, y = batch(8, 64, 3)
     train(model, search, x.reshape(8, 4, 4, 4), y, 3)
+    search.ticket()
+
+
+def test_rows_go_whole() -> None:
+    model = mlp(12, 37, 13, 5)
+    search = Bernoulli(Network.sample(model, Normal(), seed=0), structure="rows")
+    assert not by_block(search)
+    train(model, search, X, Y, 2)
     search.ticket()

@@ -197,3 +197,25 @@ def test_a_state_is_not_loaded_into_a_model_that_moved() -> None:
     with pytest.raises(SearchError, match=r"call model\.to"):
         search.load_state_dict(state)
     assert torch.equal(search.scores()["0.weight"], before)
+
+
+def test_a_state_loaded_after_an_interruption_keeps_its_masks() -> None:
+    x, y = batch(32, 8, 3)
+    model = mlp(8, 25, 3)
+    search = search_of(model, lr=0.7, density=0.3, refresh=4)
+    train(model, search, x, y, 6)
+    state, masks = saved_and_loaded(search.state_dict()), search.masks()
+    search._torn = True  # as a step leaves it that was interrupted
+    search.load_state_dict(state)
+    search.state_dict()  # selects anew after an interruption
+    for name, mask in search.masks().items():
+        assert torch.equal(mask, masks[name])
+
+
+def test_momentum_that_is_not_finite_is_not_saved() -> None:
+    model = mlp(8, 25, 3)
+    search = search_of(model)
+    train(model, search, *batch(32, 8, 3), 2)
+    search.state[model[2].weight]["momentum_buffer"][0, 0] = torch.inf
+    with pytest.raises(SearchError, match=r"momentum of '2\.weight' must be finite"):
+        search.state_dict()

@@ -95,3 +95,12 @@ def test_closing_weights_is_filling_with_zeros() -> None:
             same = found.view(torch.uint8) == wanted.view(torch.uint8)
             assert bool(same.all())
             assert torch.equal(given.view(torch.uint8), weights.to(dtype).view(torch.uint8))
+
+
+def test_a_share_of_a_word_counts_the_word() -> None:
+    drawn = torch.from_numpy(np.array([0, 1, 2], np.uint32))
+    for share, wanted in ((0.0, 0), (0.5, 1), (1.0, 1), (1.5, 2)):
+        chance = share * 2.0**-32
+        for probability in (chance, torch.full((3,), chance, dtype=torch.float64)):
+            assert int(draws.below(drawn, probability).sum()) == wanted
+            assert int(draws.below(drawn.to(torch.int64), probability).sum()) == wanted

@@ -263,3 +263,31 @@ def test_exactly_the_entries_that_a_selection_may_treat_otherwise_are_noted(
         noted = np.flatnonzero(otherwise | ((low <= now) & (now <= high)))
         assert np.array_equal(room[:filled], noted)
         assert (above, peak) == (np.count_nonzero(now > high), after.max())
+
+
+def test_after_an_interruption_the_weights_are_ranked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = nn.Linear(100, 10, bias=False)
+    network = Network.sample(model, UNIFORM, seed=3)
+    search = EdgePopup(network, 0.3, lr=1.0, momentum=0.0, ranking="raw")
+    scores, frozen = search.scores()["weight"], search._layers["weight"].frozen.view(10, 100)
+
+    def move(distance: float) -> None:
+        model.weight.grad = -distance / frozen
+        search.step()
+
+    move(0.0)
+    cut = float(scores[model.weight != 0].min())
+    with monkeypatch.context() as patch:
+        patch.setattr(turn, "_settle", lambda *_: raised(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            move(1.0 - cut)  # far beyond the last cut
+    rng = np.random.default_rng(0)
+    aim = torch.from_numpy(rng.permutation(1000).reshape(10, 100).astype(np.float32))
+    aim = cut + (aim - 700.0) / 1e4  # the same cut as before the interruption, of other entries
+    model.weight.grad = (scores - aim) / frozen
+    search.step()
+    search.state_dict()  # compares the weights with a selection made anew
+
+
+def raised(error: type[BaseException]) -> None:
+    raise error
