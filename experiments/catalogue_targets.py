@@ -29,13 +29,14 @@ from typing import Any
 import _catalogue_rows as rows
 import tyro
 from _catalogue_rows import Case, Row
+from _main import judged, places, refused
 from _stored import table
 
 from strongticket.cli import show
 from strongticket.errors import InputError, StrongticketError
 from strongticket.files import folder, write_whole
 
-ROOT, NAME = Path(__file__).parents[1], "catalogue_targets"
+NAME = "catalogue_targets"
 MASS = {"mass": 6}  # the selected weights of a neuron may weigh so many row sums of the target
 SMALL, LARGE = (32,), (300, 100)  # hidden widths: digits, and images of 28 x 28
 
@@ -216,11 +217,6 @@ def claims(found: Sequence[Row]) -> tuple[tuple[str, bool, str], ...]:
     )
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in result.claims)
-
-
 def plot(result: Result, path: Path) -> None:
     """By theorem: the certified error as a part of epsilon, and the weights that stay."""
     from matplotlib.figure import Figure
@@ -260,18 +256,14 @@ def main() -> int:
     config = tyro.cli(Config, description=__doc__)
     try:
         result = run(config)
-        results = folder(ROOT / "experiments" / "results") if config.publish else config.out
-        figures = folder(ROOT / "docs" / "figures") if config.publish else config.out
+        tables, figures = places(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(results / f"{NAME}.csv", table(result.rows))
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.rows))
     plot(result, figures / f"{NAME}.png")
     head = ("theorem", "target", "epsilon", "certified", "kept of random", "accuracy", "peak, GiB")
     show.table("rows", head, [_shown(row) for row in result.rows])
-    found = [(name, "stands" if ok else "FALLS", text) for name, ok, text in result.claims]
-    show.table("claims", ("claim", "", "measured"), found)
-    return 0 if holds(result) else 1
+    return judged(result.claims)
 
 
 def _shown(row: Row) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import tyro
+from _main import places
 from _stored import table
 
 from strongticket import Box, Network, Target, Ticket, Uniform, subsetsum
@@ -46,7 +47,7 @@ from strongticket.verify._affine import Group
 from strongticket.verify._linear import _Pair
 from strongticket.verify._milp import _Programme  # the root's linear programme alone
 
-ROOT, NAME = Path(__file__).parents[1], "certificates_scale"
+NAME = "certificates_scale"
 METHODS = {
     "weight error": WEIGHT_ERROR,
     "differential interval": DIFFERENTIAL_INTERVAL,
@@ -267,8 +268,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
 def main(config: Config) -> int:
     """Run, write table and figure, and tell whether the order of bounds holds."""
     rows = run(config)
-    tables = ROOT / "experiments" / "results" if config.publish else config.out
-    figures = ROOT / "docs" / "figures" if config.publish else config.out
+    tables, figures = places(config)
     write_whole(tables / f"{NAME}.csv", table(rows))
     plot(rows, figures / f"{NAME}.png")
     for row in rows:

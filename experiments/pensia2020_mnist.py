@@ -12,19 +12,19 @@ from __future__ import annotations
 
 import json
 import resource
-import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import tyro
+from _main import refused
 from numpy.typing import NDArray
 
 from strongticket import Box, Target
 from strongticket.cli import show
 from strongticket.datasets import idx_folder
-from strongticket.errors import InputError, StrongticketError
+from strongticket.errors import StrongticketError
 from strongticket.files import folder, write_whole
 from strongticket.proving import Proof, prove
 from strongticket.theorems import pensia2020
@@ -143,8 +143,7 @@ def main() -> int:
     try:
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
+        return refused(error)
     extra = {"peak memory": f"{result.peak_gib:.2f} GiB"}
     show.proof_table(result.proof, result.target_accuracy, result.ticket_accuracy, extra)
     stored = {

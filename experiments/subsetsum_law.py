@@ -28,9 +28,10 @@ from _law_claims import Claim, claims
 from _law_curves import Cell, Curve, read, write
 from _law_draws import measure
 from _law_fits import Fit
+from _main import refused
 
 from strongticket.cli import show
-from strongticket.errors import InputError, StrongticketError
+from strongticket.errors import StrongticketError
 from strongticket.files import folder, write_whole
 
 ROOT = Path(__file__).parents[1]
@@ -188,8 +189,7 @@ def main() -> int:
             page = _law_tables.filled(PAGE.read_text("utf-8"), tables)
             write_whole(PAGE, page.encode())
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
+        return refused(error)
     except KeyboardInterrupt:
         sys.stderr.write("stopped; the same command goes on after the last finished curve\n")
         return 130

@@ -68,7 +68,7 @@ def test_cases_of_the_folders_that_are_there(tmp_path: Path) -> None:
 
 
 def test_quick(quick: object, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert targets.holds(quick)
+    assert all(ok for _, ok, _ in quick.claims)  # type: ignore[attr-defined]
     refused = [row for row in quick.rows if not row.certified]  # type: ignore[attr-defined]
     assert [row.limit for row in refused] == ["width"]
     monkeypatch.setattr(rows, "measure", None)  # everything is there: nothing is measured again

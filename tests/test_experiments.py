@@ -34,12 +34,11 @@ def load(name: str) -> ModuleType:
     return module
 
 
+sys.path.insert(0, str(EXPERIMENTS))  # an experiment may import its neighbours
 mnist = load("pensia2020_mnist")
-sys.path.insert(0, str(EXPERIMENTS / "benchmarks"))  # a benchmark may import its neighbour
-try:
-    bars = load("benchmarks/bars")
-finally:
-    sys.path.pop(0)
+sys.path[0] = str(EXPERIMENTS / "benchmarks")
+bars = load("benchmarks/bars")
+sys.path.pop(0)
 
 
 def test_certificates_at_scale_run_quick(
