@@ -14,21 +14,21 @@ Runs are kept one file each, so an interrupted experiment goes on where it stood
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import tyro
+from _main import judged, places, refused
 from _searching import LawName, Mean, Measured, Run, every, images, mean
 from _stored import table
 
 from strongticket.cli import show
-from strongticket.errors import InputError, StrongticketError
-from strongticket.files import folder, write_whole
+from strongticket.errors import StrongticketError
+from strongticket.files import write_whole
 
-ROOT, NAME = Path(__file__).parents[1], "ramanujan2020_mnist"
+NAME = "ramanujan2020_mnist"
 BAR, MINUTES = 0.975, 3.0  # of the first data set, if it is MNIST, and of the time on two cores
 LOW = 0.1
 LAWS: tuple[LawName, ...] = ("signed constant", "normal")
@@ -223,11 +223,6 @@ def claims(
     return tuple(found)
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in result.claims)
-
-
 def plot(result: Result, path: Path) -> None:
     """Test error against density and width: a line of means a data set and law, a dot a seed."""
     from matplotlib.figure import Figure
@@ -273,21 +268,17 @@ def main() -> int:
     if config.quick:
         config = replace(config, **QUICK)
     try:
-        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
-        figures = folder(ROOT / "docs" / "figures") if config.publish else place
+        tables, figures = places(config)
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(place / f"{NAME}.csv", table(result.rows))
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.rows))
     plot(result, figures / f"{NAME}.png")
     fields = ("images", "law", "density", "model")
     values = by(result.by_density, *fields) | by(result.by_width, *fields)
     lines = [(*key, str(value)) for key, value in values.items()]
     show.table("test accuracy", (*fields, "mean over seeds, 95 %"), lines)
-    rows = [(name, "stands" if ok else "FALLS", text) for name, ok, text in result.claims]
-    show.table("claims", ("claim", "", "measured"), rows)
-    return 0 if holds(result) else 1
+    return judged(result.claims)
 
 
 if __name__ == "__main__":

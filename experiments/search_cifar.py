@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 import platform
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -27,6 +26,7 @@ from typing import Any
 
 import torch
 import tyro
+from _main import judged, places, refused
 from _searching import SAMPLE, hits, images, key, mean
 from _stored import table
 from torch import Tensor, nn
@@ -42,7 +42,7 @@ from strongticket.search import EdgePopup, IteRand, MaskSearch
 from strongticket.search.controls import random_mask
 from strongticket.search.temperature import temperature
 
-ROOT, NAME = Path(__file__).parents[1], "search_cifar"
+NAME = "search_cifar"
 BAR = 0.88  # Conv-6 at density 0.5 after 100 epochs
 TINY = "tiny"
 
@@ -344,11 +344,6 @@ def claims(rows: Sequence[Row]) -> tuple[tuple[str, bool, str], ...]:
     return tuple(found)
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in result.claims)
-
-
 def plot(result: Result, path: Path) -> None:
     """Accuracy against density, a colour a model, a style a method."""
     from matplotlib.figure import Figure
@@ -373,17 +368,13 @@ def main() -> int:
     if config.quick:
         config = replace(config, **QUICK)
     try:
-        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
-        figures = folder(ROOT / "docs" / "figures") if config.publish else place
+        tables, figures = places(config)
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(place / f"{NAME}.csv", table(result.rows))
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.rows))
     plot(result, figures / f"{NAME}.png")
-    rows = [(name, "stands" if ok else "FALLS", text) for name, ok, text in result.claims]
-    show.table("claims", ("claim", "", "measured"), rows)
-    return 0 if holds(result) else 1
+    return judged(result.claims)
 
 
 if __name__ == "__main__":

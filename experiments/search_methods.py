@@ -16,21 +16,21 @@ Runs are kept one file each, so an interrupted experiment goes on where it stood
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import tyro
+from _main import judged, places, refused
 from _searching import Measured, Run, every, images, mean
 from _stored import table
 
 from strongticket.cli import show
-from strongticket.errors import InputError, StrongticketError
-from strongticket.files import folder, write_whole
+from strongticket.errors import StrongticketError
+from strongticket.files import write_whole
 
-ROOT, NAME = Path(__file__).parents[1], "search_methods"
+NAME = "search_methods"
 MODERATE, SPARSE = 0.5, 0.02
 POINTS = 0.02  # how near the toolkit's best edge-popup must be to the best method
 
@@ -240,11 +240,6 @@ def claims(rows: Sequence[Measured]) -> tuple[tuple[str, bool, str], ...]:
     )
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in result.claims)
-
-
 def plot(result: Result, path: Path) -> None:
     """Test error of every variant, each seed a dot, with its controls."""
     from matplotlib.figure import Figure
@@ -298,24 +293,20 @@ def main() -> int:
     if config.quick:
         config = replace(config, **QUICK)
     try:
-        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
-        figures = folder(ROOT / "docs" / "figures") if config.publish else place
+        tables, figures = places(config)
         if config.tune:
             rows = tuned(config)
-            write_whole(place / f"{NAME}_tuning.csv", table(rows))
+            write_whole(tables / f"{NAME}_tuning.csv", table(rows))
             lines = [(f"{r.density:g}", r.variant, r.rate, f"{r.accuracy:.2%}") for r in rows]
             show.table("validation accuracy", ("density", "method", "rate", "accuracy"), lines)
             return 0
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(place / f"{NAME}.csv", table(result.rows))
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.rows))
     plot(result, figures / f"{NAME}.png")
     show_rows(result.rows)
-    said = [(name, "stands" if ok else "FALLS", text) for name, ok, text in result.claims]
-    show.table("claims", ("claim", "", "measured"), said)
-    return 0 if holds(result) else 1
+    return judged(result.claims)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ Tickets are kept one file each, so an interrupted experiment goes on where it st
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import Any
 
 import torch
 import tyro
+from _main import judged, places, refused
 from _searching import Run, classes, hits, images, key, mean, pictures, searched
 from _stored import table
 from torch import nn
@@ -41,7 +41,7 @@ from strongticket.search.controls import random_mask
 from strongticket.tickets import Ticket
 from strongticket.training import Split
 
-ROOT, NAME = Path(__file__).parents[1], "search_tickets"
+NAME = "search_tickets"
 
 
 @dataclass(frozen=True)
@@ -429,11 +429,6 @@ def claims(
     )
 
 
-def holds(result: Result) -> bool:
-    """Whether every claim stands."""
-    return all(stands for _, stands, _ in result.claims)
-
-
 def plot(result: Result, path: Path) -> None:
     """Overlaps against chance; new heads; planted connections and distance."""
     from matplotlib.figure import Figure
@@ -489,19 +484,15 @@ def main() -> int:
         config = replace(config, **QUICK)
     torch.set_num_threads(1)
     try:
-        place = folder(ROOT / "experiments" / "results" if config.publish else config.out)
-        figures = folder(ROOT / "docs" / "figures") if config.publish else place
+        tables, figures = places(config)
         result = run(config)
     except StrongticketError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2 if isinstance(error, InputError) else 1
-    write_whole(place / f"{NAME}.csv", table(result.pairs))
-    write_whole(place / f"{NAME}_transfer.csv", table(result.moved))
-    write_whole(place / f"{NAME}_planted.csv", table(result.found))
+        return refused(error)
+    write_whole(tables / f"{NAME}.csv", table(result.pairs))
+    write_whole(tables / f"{NAME}_transfer.csv", table(result.moved))
+    write_whole(tables / f"{NAME}_planted.csv", table(result.found))
     plot(result, figures / f"{NAME}.png")
-    rows = [(name, "stands" if ok else "FALLS", text) for name, ok, text in result.claims]
-    show.table("claims", ("claim", "", "measured"), rows)
-    return 0 if holds(result) else 1
+    return judged(result.claims)
 
 
 if __name__ == "__main__":
