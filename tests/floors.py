@@ -16,8 +16,10 @@ FLOORS = {
     "errors": 0,
     "exact": 0,
     "canonical": 0,
+    "_jit": 0,
     "files": 1,
     "philox": 1,
+    "philox_numba": 1,
     "laws": 1,
     "bounds": 1,
     "subsetsum": 1,
@@ -46,6 +48,8 @@ FLOORS = {
 
 # Two modules of one floor may meet only where this names the pair: (importer, imported).
 BESIDE = {
+    ("philox", "philox_numba"),  # its loops, where numba is there
+    ("philox_numba", "philox"),  # the constants
     ("laws", "philox"),  # a law is a function of random words
     ("tickets", "networks"),  # a ticket is a mask over a network
     ("analysis", "pruning"),  # a ticket is trained again by the loop that prunes

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from strongticket.subsetsum._jit import jit
+from strongticket._jit import jit
 
 Array = Any
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from strongticket._jit import jit
 from strongticket.search.kernels import MAGNITUDE
 from strongticket.search.turn_kernels import BLOCK
-from strongticket.subsetsum._jit import jit
 
 LINE = 64
 i32, i64, f32 = np.int32, np.int64, np.float32

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from strongticket.subsetsum._jit import jit
+from strongticket._jit import jit
 
 Array = Any
 NONE = 1 << 62

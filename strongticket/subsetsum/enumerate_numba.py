@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from strongticket.subsetsum._jit import jit
+from strongticket._jit import jit
 
 TILE = 11
 FRONT = 6

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from strongticket.subsetsum._jit import jit
+from strongticket._jit import jit
 from strongticket.subsetsum.fourlists import SLOTS
 from strongticket.subsetsum.stream_numba import first_mask, sorted_sums, start
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from strongticket.subsetsum._jit import jit
+from strongticket._jit import jit
 
 LANES = 64
 Array = Any  # one numba function serves int32 and int64 keys

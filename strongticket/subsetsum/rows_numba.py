@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from strongticket.subsetsum._jit import jit
+from strongticket._jit import jit
 from strongticket.subsetsum._limits import FAR, FINEST, REACH, REFUSED, TINY
 
 Array = Any

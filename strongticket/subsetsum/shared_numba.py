@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from strongticket.subsetsum._jit import jit
+from strongticket._jit import jit
 from strongticket.subsetsum.shared_numpy import RANKED, sorted_count
 
 _PAD = 8  # keys that one lookup compares at once

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from strongticket.subsetsum._jit import jit
+from strongticket._jit import jit
 
 _FAR = (1 << 61) + 16  # no key of a row is as far from its target
 _NONE = (1 << 63) - 1

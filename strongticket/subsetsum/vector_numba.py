@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from strongticket.subsetsum._jit import jit
+from strongticket._jit import jit
 
 Array = Any
 CHUNK = 64  # left sums between two looks at the work spent and at the window

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from strongticket.subsetsum._jit import jit
+from strongticket._jit import jit
 
 Array = Any
 Units = Any  # an int64 of numba's is no int of mypy's

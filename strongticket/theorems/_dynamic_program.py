@@ -125,7 +125,6 @@ def _sweep(edges: Floats, means: Floats, ends: Any, state: Floats) -> Floats:
 def _step() -> Callable[..., Floats]:
     if importlib.util.find_spec("numba") is None:
         return _sweep
-    import numba
+    from strongticket._jit import jit
 
-    compiled: Callable[..., Floats] = numba.njit(nogil=True, cache=True)(_sweep)
-    return compiled
+    return jit(_sweep)

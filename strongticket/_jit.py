@@ -1,4 +1,8 @@
-"""A typed door to numba's compiler; only the ``*_numba`` modules come through it."""
+"""A typed door to numba's compiler; only the ``*_numba`` modules come through it.
+
+numba keeps on disk what it compiled of functions of a module. What holds another compiled function
+in a closure it compiles in every process anew, so there is none of those.
+"""
 
 from __future__ import annotations
 
