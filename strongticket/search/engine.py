@@ -90,6 +90,8 @@ class MaskSearch(Saving):
             raise InputError("backend='numba' needs numba, which cannot be imported")
         if backend not in (None, "numba", "torch"):
             raise InputError(f"backend is None, 'numba' or 'torch', got {backend!r}")
+        if density is None and method.ranking is not None:
+            raise InputError("density is the fraction kept, in (0, 1], got None")
         self._plan = Plan.of(
             network,
             density,

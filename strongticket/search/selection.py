@@ -119,8 +119,8 @@ def check_finite(scores: Mapping[str, Tensor], what: str = "scores") -> None:
     name, tensor = list(scores.items())[at]
     raise SearchError(
         f"the {what} of {name!r} must be finite to go on, got {int(tensor.isnan().sum())} NaN and "
-        f"{int(tensor.isinf().sum())} infinite; the loss or the learning rate is too large: lower "
-        "lr, or go back to a saved state"
+        f"{int(tensor.isinf().sum())} infinite; in a search lower lr, or go back to a saved state; "
+        "of a model's own weights look at them and at the loss"
     )
 
 

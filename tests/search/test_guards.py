@@ -211,6 +211,7 @@ def test_a_model_that_is_gone() -> None:
         ({"density": "0.5"}, "density is the fraction kept"),
         ({"lr": "a"}, "lr must be a number, got 'a'"),
         ({"lr": "0.1"}, "lr must be a number"),
+        ({"density": None}, r"density is the fraction kept, in \(0, 1\], got None"),
         ({"lr": None}, "lr must be a number, got None"),
         ({"lr": torch.ones(2)}, "lr must be a number"),
         ({"weight_decay": True}, "weight_decay must be a number, got True"),
