@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from strongticket.errors import InputError, SearchError
-from strongticket.search import compiled_selection
+from strongticket.search import compiled_selection, selection_batched
 
 Ranking = Literal["abs", "raw"]
 
@@ -93,6 +93,15 @@ def select(
     if isinstance(keep, Mapping) and set(keep) != set(scores):
         raise InputError(f"keep must have a count for each of {sorted(scores)}, got {sorted(keep)}")
     check_finite(scores)
+    if isinstance(keep, Mapping):
+        devices = {tensor.device for tensor in scores.values()}
+        if len(devices) == 1 and not on_host(next(iter(scores.values()))):
+            for name, tensor in scores.items():
+                _check_keep(keep[name], tensor.numel())
+            counts = [keep[name] for name in scores]
+            each = list(scores.values())
+            batched = selection_batched.masks(each, counts, lambda flat: keys(flat, ranking))
+            return dict(zip(scores, batched, strict=True))
     found: dict[str, Tensor] = {}
     for pool in [[name] for name in scores] if isinstance(keep, Mapping) else [list(scores)]:
         tensors = [scores[name] for name in pool]

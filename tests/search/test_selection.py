@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from search_models import compiled_masks, oracle
 
 from strongticket.errors import InputError, SearchError
-from strongticket.search import keep_count, kernels, select, selection
+from strongticket.search import keep_count, kernels, select, selection, selection_batched
 from strongticket.search.selection import Ranking, masks
 
 Array = NDArray[np.float32]
@@ -63,6 +63,30 @@ def test_a_pooled_selection_is_that_of_the_concatenation(ranking: Ranking) -> No
     several = [CASES["normal"], CASES["few values"], CASES["constant"], CASES["70 percent zeros"]]
     for keep in (1, 4, 900, 3000, 10000, 25000, sum(s.size for s in several)):
         both(several, keep, ranking)
+
+
+@pytest.mark.parametrize("ranking", RANKINGS)
+@pytest.mark.parametrize(("largest", "most"), [(1, 9), (5000, 9), (1 << 24, 2), (1 << 24, 256)])
+def test_many_tensors_with_counts_of_their_own_on_a_device(
+    ranking: Ranking, largest: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one batch, in several, and each tensor alone: the masks of one tensor at a time."""
+    monkeypatch.setattr(selection, "on_host", lambda tensor: False)
+    monkeypatch.setattr(selection_batched, "LARGEST", largest)
+    monkeypatch.setattr(selection_batched, "MOST", most)
+    several = {name: torch.from_numpy(scores) for name, scores in CASES.items()}
+    several["transposed"] = torch.randn(30, 70, generator=torch.Generator().manual_seed(1)).T
+    for part in (1, 2, 3, 7, None):
+        keep = {n: 1 if part is None else -(-s.numel() // part) for n, s in several.items()}
+        found = select(several, keep, ranking)
+        assert list(found) == list(several)
+        for name, scores in several.items():
+            wanted = oracle([scores.numpy()], keep[name], ranking)[0]
+            np.testing.assert_array_equal(found[name].numpy(), wanted)
+    with pytest.raises(
+        InputError, match=r"keep must be in 1 \.\. 2100, the number of scores, got 0"
+    ):
+        select(several, {**keep, "transposed": 0}, ranking)
 
 
 @pytest.mark.parametrize("ranking", RANKINGS)
