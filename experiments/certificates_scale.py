@@ -45,7 +45,7 @@ from strongticket.verify import (
 )
 from strongticket.verify._affine import Group
 from strongticket.verify._linear import _Pair
-from strongticket.verify._milp import _Programme  # the root's linear programme alone
+from strongticket.verify._relaxation import Programme  # the root's linear programme alone
 
 NAME = "certificates_scale"
 METHODS = {
@@ -191,7 +191,7 @@ def _split(target: Target, layers: Sequence[Any], signs: int = 20) -> float:
 
 def _root(target: Target, layers: Sequence[Any]) -> float:
     """The linear programme of the pair without a split: no slopes can do better."""
-    programme = _Programme(target, layers)
+    programme = Programme(target, layers)
     goals = [(j, s) for j in range(target.widths[-1]) for s in (1, -1)]
     return max(float(programme.bound(g, programme.known, programme.worst(g))[0]) for g in goals)
 

@@ -17,8 +17,8 @@ from strongticket.verify._collapse import collapse as collapse
 from strongticket.verify._float_term import float_term as float_term
 from strongticket.verify._linear import LINEAR as LINEAR
 from strongticket.verify._linear import SPECTRAL as SPECTRAL
-from strongticket.verify._milp import Maximum as Maximum
-from strongticket.verify._milp import maximum as maximum
+from strongticket.verify._maximum import Maximum as Maximum
+from strongticket.verify._maximum import maximum as maximum
 from strongticket.verify._propagate import DIFFERENTIAL_INTERVAL as DIFFERENTIAL_INTERVAL
 from strongticket.verify._propagate import WEIGHT_ERROR as WEIGHT_ERROR
 from strongticket.verify._recheck import Recheck as Recheck

@@ -16,13 +16,14 @@ from strongticket.verify import (
     LINEAR,
     SPECTRAL,
     WEIGHT_ERROR,
-    _milp,
+    _maximum,
+    _relaxation,
     attack,
     certify,
     collapse,
     maximum,
 )
-from strongticket.verify._milp import _linear_programme, _short, _weak_duality
+from strongticket.verify._duality import _short, linear_programme, weak_duality
 
 pytest.importorskip("cvxpy")
 DOMAINS = [Box(0.0, 1.0), Box(-1.0, 0.5)]
@@ -61,14 +62,14 @@ def test_a_solver_that_lies_makes_no_false_bound(monkeypatch: pytest.MonkeyPatch
     truth = maximum(made, of).attack.exact_distance
 
     def lie(*args):
-        y, v = _linear_programme(*args)
+        y, v = linear_programme(*args)
         return y * 0.5, v
 
     def mad(cp, programme, goal, seconds):
         return 1e-9, np.full(3, 7.0)
 
-    monkeypatch.setattr(_milp, "_linear_programme", lie)
-    monkeypatch.setattr(_milp, "_highs", mad)
+    monkeypatch.setattr(_relaxation, "linear_programme", lie)
+    monkeypatch.setattr(_maximum, "highs", mad)
     found = maximum(made, of, time_limit=5)
     assert found.attack.exact_distance <= truth * Fraction(1001, 1000)
     assert found.exact_bound >= truth
@@ -92,10 +93,10 @@ def test_weak_duality_holds_for_any_multipliers() -> None:
     best = max(sum(p * q for p, q in zip(c, v, strict=True)) for v in feasible)
     for _ in range(200):
         y = rng.uniform(0, 3, 4) * rng.integers(0, 2, 4)
-        assert _weak_duality(a, b, low, high, c, y) >= best
-    y, v = _linear_programme(a, b, low, high, c)
+        assert weak_duality(a, b, low, high, c, y) >= best
+    y, v = linear_programme(a, b, low, high, c)
     assert v is not None
-    assert best <= _weak_duality(a, b, low, high, c, y) <= float(np.dot(c, v)) + 1e-6
+    assert best <= weak_duality(a, b, low, high, c, y) <= float(np.dot(c, v)) + 1e-6
 
 
 def test_multipliers_are_short_and_not_negative() -> None:
