@@ -131,14 +131,22 @@ def test_threads_share_blocks_by_whole_grains(
 
 def test_bits_are_the_same_by_any_number_of_threads() -> None:
     before = torch.get_num_threads()
-    model = mlp(301, 333, 5)
-    search = searched("continuous", model)
+    models = [mlp(301, 333, 5) for _ in range(2)]
+    alone, several = (searched("continuous", model) for model in models)
+    draw = torch.Generator().manual_seed(0)
     try:
         for threads in range(2, 8):  # parts of 301 * 333 entries that fill no vector register
+            for pair in zip(*(model.parameters() for model in models), strict=True):
+                grad = torch.randn(pair[0].shape, generator=draw)
+                for parameter in pair:
+                    parameter.grad = grad.clone()
             torch.set_num_threads(threads)
-            train(model, search, *batch(8, 301, 5), 1)
+            several.step()
             torch.set_num_threads(1)
-            search.state_dict()  # makes the gates anew and compares
+            alone.step()
+            several.state_dict()  # makes the gates anew and compares: raises where bits differ
+            for one, other in zip(state(alone, models[0]), state(several, models[1]), strict=True):
+                assert torch.equal(one, other)
     finally:
         torch.set_num_threads(before)
 
