@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import math
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+from experiment_modules import load
 
 from strongticket import Mask, Network, Ticket, Uniform
 from strongticket.errors import ClaimError, ConstructionError, InputError, WidthError
 from strongticket.theorems import THEOREMS, Theorem
 from strongticket.training import accuracy
 
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-sys.path.insert(0, str(EXPERIMENTS))  # an experiment may import its neighbours
 rows = load("_catalogue_rows")
 targets = load("catalogue_targets")
-sys.path.pop(0)
 
 
 @pytest.fixture(scope="module")

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from experiment_modules import load
 
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-sys.path.insert(0, str(EXPERIMENTS))  # an experiment may import its neighbours
-spec = importlib.util.spec_from_file_location("depth_l_plus_1", EXPERIMENTS / "depth_l_plus_1.py")
-assert spec is not None
-assert spec.loader is not None
-experiment = importlib.util.module_from_spec(spec)
-sys.modules["depth_l_plus_1"] = experiment  # dataclasses look their module up
-spec.loader.exec_module(experiment)
-sys.path.pop(0)
+experiment = load("depth_l_plus_1")
 
 
 def test_small_run_and_claims_that_fall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

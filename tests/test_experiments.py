@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from experiment_modules import EXPERIMENTS, load
 
 from strongticket.datasets import digits
 from strongticket.errors import FileError
@@ -21,24 +20,8 @@ from strongticket.tickets import Ticket
 from strongticket.verify import recheck
 from strongticket.verify._recheck._errors import in_words
 
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-sys.path.insert(0, str(EXPERIMENTS))  # an experiment may import its neighbours
 mnist = load("pensia2020_mnist")
-sys.path[0] = str(EXPERIMENTS / "benchmarks")
 bars = load("benchmarks/bars")
-sys.path.pop(0)
 
 
 def test_certificates_at_scale_run_quick(

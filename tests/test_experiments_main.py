@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from experiment_modules import EXPERIMENTS, load
 
 from strongticket.errors import FileError, InputError, StrongticketError
 
-FILE = Path(__file__).parents[1] / "experiments" / "_main.py"
-spec = importlib.util.spec_from_file_location("_main", FILE)
-assert spec is not None
-assert spec.loader is not None
-shared = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(shared)
+shared = load("_main")
 
 STANDS, FALLS = ("this one", True, "3 of 3"), ("that one", False, "1 of 3")
 
@@ -27,7 +22,7 @@ class Config:
 
 
 def test_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert FILE.parents[1] == shared.ROOT
+    assert EXPERIMENTS.parent == shared.ROOT
     monkeypatch.setattr(shared, "ROOT", tmp_path / "repository")
     out = tmp_path / "new" / "out"
     assert shared.places(Config(out)) == (out, out)

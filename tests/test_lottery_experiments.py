@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import sys
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from experiment_modules import EXPERIMENTS, load
 from torch import Tensor
 
 from strongticket.errors import FileError, InputError
@@ -21,20 +21,8 @@ from strongticket.pruning import state_of
 from strongticket.training import Trainer
 
 ROOT = Path(__file__).parents[1]
-EXPERIMENTS = ROOT / "experiments"
 
 
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-sys.path.insert(0, str(EXPERIMENTS))  # an experiment may import its neighbours
 shared = load("_lottery")
 averages = load("_lottery_means")
 tickets = load("frankle2019_lenet")
@@ -42,7 +30,6 @@ weights = load("frankle2019_weights")
 criteria = load("zhou2019_criteria")
 actions = load("zhou2019_actions")
 plane = load("information_plane")
-sys.path.pop(0)
 
 TINY = shared.Setting(
     "quick", (64, 16, 12, 10), steps=30, every=10, rate=1e-2, validation=100, compared=(7,)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,25 +10,11 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from experiment_modules import load
 
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-sys.path.insert(0, str(EXPERIMENTS))  # an experiment may import its neighbours
 separation = load("malach2020_separation")
 universality = load("malach2020_universality")
 hardness = load("malach2020_solving")
-sys.path.pop(0)
 
 
 def run_main(

@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import itertools
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+from experiment_modules import load
 
 from strongticket.laws import Uniform
-
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-
-
-def load(name: str) -> ModuleType:
-    sys.path.insert(0, str(EXPERIMENTS))  # an experiment may import its neighbours
-    spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    sys.path.pop(0)
-    return module
-
 
 pools = load("pool_laws")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import math
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from experiment_modules import load
 
 from strongticket.cli._search import Search
 from strongticket.errors import InputError
@@ -22,26 +22,11 @@ from strongticket.models import named
 from strongticket.search import keep_count
 from strongticket.search.by_name import NAMES
 
-EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-sys.path.insert(0, str(EXPERIMENTS))  # an experiment may import its neighbours
 shared = load("_searching")
 mnist = load("ramanujan2020_mnist")
 methods = load("search_methods")
 tickets = load("search_tickets")
 cifar = load("search_cifar")
-sys.path.pop(0)
 
 
 @pytest.fixture(autouse=True)
