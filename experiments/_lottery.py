@@ -73,6 +73,28 @@ QUICK = Setting(
 )
 
 
+@dataclass(frozen=True)
+class Options:
+    """What the lottery experiments ask alike; every field is an option of the command line."""
+
+    data: Path | None = None
+    """folder with MNIST's four files; --quick takes the shipped digits instead"""
+    out: Path = Path("runs")
+    runs: Path = RUNS
+    """where trained rounds are kept, and read where they are there"""
+    publish: bool = False
+    """write the table and the figure where the documentation has them, instead of to `out`"""
+    seeds: int = 5
+    """how many of everything, 0 upwards; --quick takes 3 at most"""
+    short: bool = False
+    """fewer iterations and fewer rounds than published"""
+    quick: bool = False
+
+    def setting(self) -> Setting:
+        """The numbers that are run."""
+        return QUICK if self.quick else SHORT if self.short else PUBLISHED
+
+
 @dataclass(frozen=True, eq=False)
 class Bench:
     """A setting with its data: what trains, and the folder in which it is kept."""

@@ -7,7 +7,7 @@ the published recipe but for the number of iterations, which `--short` cuts.
 
     python experiments/frankle2019_lenet.py --quick         # the shipped digits, seconds
     python experiments/frankle2019_lenet.py --data FOLDER --short --publish   # docs' results
-    python experiments/frankle2019_lenet.py --data FOLDER   # as published: some 12 core-hours
+    python experiments/frankle2019_lenet.py --data FOLDER   # the published length
 
 FOLDER holds the four files of MNIST. Trained rounds stay in `runs` and are not trained again.
 
@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tyro
-from _lottery import CONTROLS, PUBLISHED, QUICK, RUNS, SHORT, Bench, Setting, bench, steady
+from _lottery import CONTROLS, Bench, Options, bench, steady
 from _lottery_means import Mean, mean_of
 from _main import judged, places, refused
 from _stored import table
@@ -39,25 +39,10 @@ COLORS = dict(zip(METHODS, ("C0", "C2", "C1", "C3"), strict=True))
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Options):
     """What is run; every field is an option of the command line."""
 
-    data: Path | None = None
-    """folder with MNIST's four files; --quick takes the shipped digits instead"""
     out: Path = Path("runs") / NAME
-    runs: Path = RUNS
-    """where trained rounds are kept, and read where they are there"""
-    publish: bool = False
-    """write the table and the figure where the documentation has them, instead of to `out`"""
-    seeds: int = 5
-    """how many of everything, 0 upwards; --quick takes 3 at most"""
-    short: bool = False
-    """fewer iterations and fewer rounds than published"""
-    quick: bool = False
-
-    def setting(self) -> Setting:
-        """The numbers that are run."""
-        return QUICK if self.quick else SHORT if self.short else PUBLISHED
 
 
 @dataclass(frozen=True)

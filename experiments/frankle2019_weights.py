@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import tyro
-from _lottery import PUBLISHED, QUICK, RUNS, SHORT, Setting, bench, steady
+from _lottery import Options, bench, steady
 from _lottery_means import Mean, mean_of
 from _main import judged, places, refused
 from _stored import table
@@ -41,25 +41,10 @@ SPREADS = 9.0  # how far they reach, in standard deviations of the dense initial
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Options):
     """What is run; every field is an option of the command line."""
 
-    data: Path | None = None
-    """folder with MNIST's four files; --quick takes the shipped digits instead"""
     out: Path = Path("runs") / NAME
-    runs: Path = RUNS
-    """where trained rounds are kept, and read where they are there"""
-    publish: bool = False
-    """write the table and the figure where the documentation has them, instead of to `out`"""
-    seeds: int = 5
-    """how many of everything, 0 upwards; --quick takes 3 at most"""
-    short: bool = False
-    """fewer iterations and fewer rounds than published"""
-    quick: bool = False
-
-    def setting(self) -> Setting:
-        """The numbers that are run."""
-        return QUICK if self.quick else SHORT if self.short else PUBLISHED
 
 
 @dataclass(frozen=True)

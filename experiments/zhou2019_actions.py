@@ -26,12 +26,8 @@ from pathlib import Path
 import tyro
 from _lottery import (
     OTHER,
-    PUBLISHED,
-    QUICK,
-    RUNS,
-    SHORT,
     Bench,
-    Setting,
+    Options,
     bench,
     history,
     steady,
@@ -80,27 +76,12 @@ ACTIONS = (
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Options):
     """What is run; every field is an option of the command line."""
 
-    data: Path | None = None
-    """folder with MNIST's four files; --quick takes the shipped digits instead"""
     out: Path = Path("runs") / NAME
-    runs: Path = RUNS
-    """where trained rounds are kept, and read where they are there"""
-    publish: bool = False
-    """write the table and the figure where the documentation has them, instead of to `out`"""
     rounds: tuple[int, ...] = (7, 15)
     """densities 0.21 and 0.036; --quick takes the first alone"""
-    seeds: int = 5
-    """how many of everything, 0 upwards; --quick takes 3 at most"""
-    short: bool = False
-    """fewer iterations than published"""
-    quick: bool = False
-
-    def setting(self) -> Setting:
-        """The numbers that are run."""
-        return QUICK if self.quick else SHORT if self.short else PUBLISHED
 
 
 @dataclass(frozen=True)

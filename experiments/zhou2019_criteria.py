@@ -23,12 +23,8 @@ from pathlib import Path
 import tyro
 from _lottery import (
     OTHER,
-    PUBLISHED,
-    QUICK,
-    RUNS,
-    SHORT,
     Bench,
-    Setting,
+    Options,
     bench,
     pruned_weights,
     steady,
@@ -52,27 +48,12 @@ VALUES = ("initial", "signed constant")
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Options):
     """What is run; every field is an option of the command line."""
 
-    data: Path | None = None
-    """folder with MNIST's four files; --quick takes the shipped digits instead"""
     out: Path = Path("runs") / NAME
-    runs: Path = RUNS
-    """where trained rounds are kept, and read where they are there"""
-    publish: bool = False
-    """write the table and the figure where the documentation has them, instead of to `out`"""
     densities: tuple[float, ...] = (0.8, 0.64, 0.5, 0.4, 0.3, 0.2, 0.14, 0.1, 0.07, 0.05, 0.03)
     """kept fractions of every layer"""
-    seeds: int = 5
-    """how many of everything, 0 upwards; --quick takes 3 at most"""
-    short: bool = False
-    """fewer iterations of the dense training than published"""
-    quick: bool = False
-
-    def setting(self) -> Setting:
-        """The numbers that are run."""
-        return QUICK if self.quick else SHORT if self.short else PUBLISHED
 
 
 @dataclass(frozen=True)

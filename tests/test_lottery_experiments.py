@@ -45,8 +45,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (tickets, weights, criteria, actions):
-        monkeypatch.setattr(module, "QUICK", TINY)
+    monkeypatch.setattr(shared, "QUICK", TINY)
 
 
 def run_main(
