@@ -14,7 +14,7 @@ from torch import Tensor
 from strongticket.search import gain_kernels, kernels
 from strongticket.search.kernels import Hint, Kernels
 from strongticket.search.method import Method
-from strongticket.search.selection import Cut, Ranking, check_finite, keep_count, mask
+from strongticket.search.selection import Ranking, check_finite, keep_count, kept
 from strongticket.search.written import Masked
 
 
@@ -102,8 +102,7 @@ def _write_nested(layer: Masked, bits: kernels.Bits, cuts: Sequence[tuple[int, i
         return
     keys, gates = torch.from_numpy(bits & kernels.MAGNITUDE), torch.zeros(bits.size)
     for key, ties in cuts:
-        cut = Cut(torch.tensor(key), torch.tensor(ties))
-        gates += keys >= key if ties < 0 else mask(keys, cut)
+        gates += kept(keys, key, ties)
     layer.write(layer.effective(gates.to(torch.int8)))
 
 

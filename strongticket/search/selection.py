@@ -107,10 +107,15 @@ def select(
         tensors = [scores[name] for name in pool]
         count = keep[pool[0]] if isinstance(keep, Mapping) else keep
         _check_keep(count, sum(tensor.numel() for tensor in tensors))
-        chosen = None
+        ends = None
         if backend != "torch":
-            chosen = compiled_selection.masks(tensors, count, ranking == "raw")
-        found |= zip(pool, chosen or masks(tensors, count, ranking), strict=True)
+            ends = compiled_selection.cuts(tensors, count, ranking == "raw")
+        if ends is None:
+            found |= zip(pool, masks(tensors, count, ranking), strict=True)
+            continue
+        for name, end in zip(pool, ends, strict=True):
+            score = scores[name]
+            found[name] = kept(keys(score, ranking), *end).reshape(score.shape)
     return found
 
 
@@ -151,7 +156,7 @@ def keys(scores: Tensor, ranking: Ranking) -> Tensor:
     if ranking == "abs":
         return magnitude
     sign = bits >> 31  # 0, or -1 where the magnitude is to be negated; a `where` is slow
-    return (magnitude ^ sign) - sign
+    return magnitude.bitwise_xor_(sign).sub_(sign)
 
 
 def cuts(ranked: Sequence[Tensor], keep: int) -> list[Cut]:
@@ -179,6 +184,11 @@ def mask(key: Tensor, cut: Cut) -> Tensor:
     if on_host(key) and bool(equal.sum() == cut.ties):
         return key >= cut.key  # reading a value back is free here, and the running sum is not
     return (key > cut.key) | (equal & (equal.cumsum(0) <= cut.ties))
+
+
+def kept(key: Tensor, cut: int, ties: int) -> Tensor:
+    """Which entries a cut of `strongticket.search.kernels.cut` keeps: (n,) bool from (n,) keys."""
+    return key >= cut if ties < 0 else mask(key, Cut(torch.tensor(cut), torch.tensor(ties)))
 
 
 def on_host(tensor: Tensor) -> bool:
