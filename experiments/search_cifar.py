@@ -38,7 +38,7 @@ from strongticket.files import folder, write_whole
 from strongticket.laws import SignedConstant
 from strongticket.models import named
 from strongticket.networks import Network
-from strongticket.search import EdgePopup, IteRand, MaskSearch
+from strongticket.search import EdgePopup, IteRand, MaskSearch, reestimate
 from strongticket.search.controls import random_mask
 from strongticket.search.temperature import temperature
 
@@ -259,16 +259,9 @@ def measure(job: Job, data: Loaded) -> Row:
     )
 
 
-@torch.no_grad()
 def settled(model: nn.Module, data: Loaded) -> float:
     """Accuracy with norm statistics estimated on 2,560 training images, under this mask."""
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    for norm in norms:
-        norm.reset_running_stats()
-    if norms:
-        model.train()
-        for x in torch.split(data.x[:2560], 256):
-            model(x)
+    reestimate(model, torch.split(data.x[:2560], 256))
     return hits(model, data.judge_x, data.judge_y, 1000)
 
 
