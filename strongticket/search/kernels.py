@@ -29,11 +29,6 @@ Histogram = NDArray[np.int64]
 class Kernels:
     """The compiled loops; arrays are flat and contiguous, bits are int32 views of float32.
 
-    `signs_of(raw) -> int32` and `key_of(bits, signs) -> int32`: the key of one score's bits.
-    `moved(product, score, speed, lr, momentum, decay, moving, decaying, nesterov, signed) ->
-    (score, speed)`: one step of one score, for other loops; `product` is gradient times frozen
-    weight. Whether there is momentum and decay is told apart from their sizes, for a loop that
-    knows it before it begins is faster.
     `descend(grad, frozen, scores, velocity, lr, momentum, decay, nesterov, signed)`: one step of
     the scores, in place; whether all are finite. `velocity` has no entries where there is no
     momentum.
@@ -51,9 +46,6 @@ class Kernels:
     negative where all entries equal to `key` are kept.
     """
 
-    signs_of: Callable[[bool], int]
-    key_of: Callable[[int, int], int]
-    moved: Callable[..., tuple[float, float]]
     descend: Callable[..., bool]
     count: Callable[..., None]
     locate: Callable[..., tuple[int, int, int]]
@@ -182,9 +174,6 @@ def compiled() -> Kernels | None:
     from strongticket.search import loops_numba as loops
 
     return Kernels(
-        loops.signs_of,
-        loops.key_of,
-        loops.moved,
         loops.descend,
         loops.count,
         loops.locate,

@@ -50,7 +50,11 @@ def moved(
     nesterov: bool,
     signed: bool,
 ) -> Any:
-    """One step of one score, and of its momentum."""
+    """One step of one score, and of its momentum; `product` is gradient times frozen weight.
+
+    Whether there is momentum and decay is told apart from their sizes: a loop that knows it before
+    it begins is faster.
+    """
     step = product
     if signed:
         step = step * (f32(score > f32(0)) - f32(score < f32(0)))
